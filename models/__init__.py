@@ -1,0 +1,1 @@
+"""What Keras builds: layers, losses, the builder, and how large a network is."""

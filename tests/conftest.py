@@ -1,0 +1,30 @@
+"""Fixtures that all tests share: seeded randomness, small signals, the real recordings if present."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """A seeded generator, fresh for each test."""
+    return np.random.default_rng(20211)
+
+
+@pytest.fixture
+def noise(rng: np.random.Generator) -> np.ndarray:
+    """One second of white noise at 44.1 kHz, float32 (samples,)."""
+    return (0.1 * rng.standard_normal(44_100)).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def real_audio() -> Path:
+    """Folder of real recordings; tests that need it are skipped where it is absent."""
+    folder = Path(os.environ.get("DCASE_REAL_AUDIO", PROJECT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no real recordings in {folder}; set DCASE_REAL_AUDIO to their folder")
+    return folder

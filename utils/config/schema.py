@@ -1,0 +1,283 @@
+"""Every parameter of task.yaml as frozen pydantic models: names, types, units, defaults, bounds.
+
+``docs/configuration.md`` is generated from this file. Times are in seconds, frequencies in hertz;
+samples and frames are derived by the stages.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Positive = Annotated[float, Field(gt=0.0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Section(BaseModel):
+    """A closed, frozen section: unknown keys are errors, text is not taken for a number."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class ColumnSettings(Section):
+    """Column names of a ``csv`` data set; null where the table has no such column."""
+
+    filename: str = Field("filename", description="file name relative to audio_folder")
+    label: str = Field("label", description="class label")
+    fold: str | None = Field(None, description="fold number; the fold's clips are its test part")
+    group: str | None = Field(None, description="recording or place that must not be split")
+    device: str | None = Field(None, description="recording device")
+
+
+class ValidationSettings(Section):
+    """How validation clips are taken out of a fold's training clips."""
+
+    method: Literal["location_city", "group", "random"] = Field(
+        "location_city",
+        description="location_city: whole locations, balanced by class and city (DCASE baseline); "
+        "group: whole groups, balanced by class; random: single clips, balanced by class",
+    )
+    amount: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(
+        0.3, description="share of the training clips"
+    )
+    candidates: Count = Field(100, description="random splits of which the nearest is kept")
+    seed: int = Field(0, description="seed of the split alone; the DCASE baseline's split is 0")
+
+
+class DatasetSettings(Section):
+    """Which data set, where its parts lie, and how it is split."""
+
+    name: str = Field("tau_urban_2020_mobile", description="loader, see docs/adding_a_dataset.md")
+    folds: tuple[int, ...] | None = Field(None, description="folds to run; null runs all")
+    classes: tuple[str, ...] | None = Field(None, description="class order; null sorts by name")
+    metadata: str = Field("meta.csv", description="csv data sets: the table, relative to --data")
+    audio_folder: str = Field("audio", description="csv data sets: audio, relative to --data")
+    columns: ColumnSettings = Field(default_factory=lambda: ColumnSettings())
+    validation: ValidationSettings = Field(default_factory=lambda: ValidationSettings())
+
+
+class AudioSettings(Section):
+    """What a clip is once it is read: mono, one rate, one length."""
+
+    sample_rate: Count = Field(44100, description="hertz; other rates are resampled by soxr")
+    seconds: Positive = Field(10.0, description="clip length; longer clips are cut")
+    short_clips: Literal["zeros", "loop", "reflect"] = Field(
+        "zeros", description="how shorter clips are extended"
+    )
+    on_bad_audio: Literal["fail", "skip"] = Field(
+        "fail", description="stop at a file that cannot be used, or list it in the report"
+    )
+
+
+class NormaliseSettings(Section):
+    """Feature normalisation by statistics of each frequency band."""
+
+    method: Literal["mean_std", "none"] = Field("mean_std")
+    clips: Literal["train", "train_and_validation"] = Field(
+        "train", description="clips of the statistics; the DCASE baseline used both"
+    )
+
+
+class FeatureSettings(Section):
+    """Log-mel spectrogram as librosa defines it, or the waveform itself."""
+
+    kind: Literal["log_mel", "waveform"] = Field("log_mel")
+    window_seconds: Positive = Field(0.04)
+    hop_seconds: Positive = Field(0.02)
+    n_fft: Count = Field(2048, description="FFT length in samples")
+    window: Literal["hamming", "hann"] = Field("hamming", description="periodic window")
+    n_mels: Count = Field(40)
+    f_min: Annotated[float, Field(ge=0.0)] = Field(0.0, description="hertz")
+    f_max: Positive | None = Field(None, description="hertz; null is half the sample rate")
+    power: Literal[1, 2] = Field(1, description="1: magnitude, 2: power spectrogram")
+    mel_scale: Literal["slaney", "htk"] = Field("slaney")
+    mel_norm: Literal["slaney", "none"] = Field("slaney", description="area normalisation")
+    log: Literal["natural", "decibel"] = Field("natural")
+    frames: Count | None = Field(500, description="frames kept from the start; null keeps all")
+    normalise: NormaliseSettings = Field(default_factory=lambda: NormaliseSettings())
+
+
+class NoiseSettings(Section):
+    """White noise at a random signal-to-noise ratio."""
+
+    min_snr_db: float = 5.0
+    max_snr_db: float = 40.0
+    probability: Fraction = 0.5
+
+
+class ShiftSettings(Section):
+    """Circular shift in time."""
+
+    max_seconds: Positive = 1.0
+    probability: Fraction = 0.5
+
+
+class PitchShiftSettings(Section):
+    """Pitch shift at constant length by a phase vocoder."""
+
+    max_semitones: Positive = 2.0
+    probability: Fraction = 0.5
+
+
+class AugmentStep(Section):
+    """One augmentation: exactly one of these names with its arguments."""
+
+    Noise: NoiseSettings | None = None
+    Shift: ShiftSettings | None = None
+    PitchShift: PitchShiftSettings | None = None
+
+    @model_validator(mode="after")
+    def one_name(self) -> "AugmentStep":
+        """Refuse an empty step and a step of two names."""
+        given = [name for name in type(self).model_fields if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"an augmentation step has one name, received {given or 'none'}")
+        return self
+
+
+class TargetSettings(Section):
+    """What is predicted for a clip."""
+
+    kind: Literal["single_label", "multi_label"] = Field("single_label")
+
+
+class ModelSettings(Section):
+    """The network: a named one of ``models`` or a layer list of its own."""
+
+    use: str | None = Field(None, description="name in `models`")
+    constants: dict[str, int | float | str] = Field(
+        default_factory=dict, description="values of $NAMES in the layer list"
+    )
+    layers: list[Any] | None = Field(None, description="layer list, see docs/adding_a_layer.md")
+    outputs: list[str] | None = Field(None, description="names of output layers; null: the last")
+
+
+class SelectSettings(Section):
+    """Which epoch's weights are kept."""
+
+    metric: str = Field("val_categorical_accuracy", description="a column of history.csv")
+    mode: Literal["max", "min"] = Field("max")
+    after_epoch: Annotated[int, Field(ge=0)] = Field(
+        51, description="only epochs after this one (counted from 1) compete; 0: all compete"
+    )
+
+
+class TrainingSettings(Section):
+    """How the network is trained."""
+
+    epochs: Count = 200
+    batch_size: Count = 16
+    optimizer: dict[str, dict[str, Any]] = Field(
+        default_factory=lambda: {"Adam": {"learning_rate": 0.001}},
+        description="name of a keras.optimizers class and its arguments",
+    )
+    loss: str = Field("categorical_crossentropy", description="own loss or a Keras loss by name")
+    metrics: tuple[str, ...] = Field(("categorical_accuracy",))
+    select: SelectSettings = Field(default_factory=lambda: SelectSettings())
+    jit_compile: Literal["auto", "on", "off"] = Field(
+        "auto", description="XLA: auto is on for GPUs and off for CPUs, where it is slower"
+    )
+    mixed_precision: Literal["off", "mixed_float16", "mixed_bfloat16"] = Field("off")
+    strategy: Literal["auto", "single", "mirrored"] = Field(
+        "auto", description="auto mirrors over all GPUs if there are several"
+    )
+    checkpoint_epochs: Count = Field(1, description="epochs between full-state checkpoints")
+
+
+class PipelineSettings(Section):
+    """Resources of feature extraction and of the tf.data pipeline."""
+
+    memory_gb: Positive = Field(
+        4.0, description="features up to this size are held in memory, larger files are streamed"
+    )
+    jobs: Count | None = Field(None, description="extraction processes; null: one a core")
+
+
+class EvaluationSettings(Section):
+    """How predictions are scored."""
+
+    batch_size: Count = Field(32)
+    bootstrap: Annotated[int, Field(ge=0)] = Field(1000, description="resamples; 0 turns it off")
+
+
+class ExportSettings(Section):
+    """TFLite export."""
+
+    formats: tuple[Literal["float32", "float16", "dynamic", "int8"], ...] = (
+        "float32",
+        "float16",
+        "dynamic",
+        "int8",
+    )
+    calibration_clips: Count = Field(100, description="training clips that set the int8 ranges")
+
+
+class LimitSettings(Section):
+    """Limits of challenges; the report gives a verdict on each."""
+
+    parameter_bytes: dict[str, Count] = Field(
+        default_factory=lambda: {"DCASE 2021 (128 KB)": 128_000, "DCASE 2021 (128 KiB)": 131_072},
+        description="non-zero parameter bytes by name of the limit",
+    )
+    parameters: dict[str, Count] = Field(
+        default_factory=lambda: {"DCASE 2022 (128 K parameters)": 128_000}
+    )
+    macs: dict[str, Count] = Field(
+        default_factory=lambda: {"DCASE 2022 (30 MMAC)": 30_000_000},
+        description="multiply-accumulate operations for one clip",
+    )
+    format: Literal["keras_float16", "float32", "float16", "dynamic", "int8"] = Field(
+        "int8", description="the model that is judged (an export format or Keras in float16)"
+    )
+
+
+class AuthorSettings(Section):
+    """An author of a challenge submission."""
+
+    firstname: str
+    lastname: str
+    email: str
+    corresponding: bool = False
+    institute: str
+    affiliation: str = Field("", description="abbreviation of the institute")
+    department: str = ""
+    location: str = ""
+
+
+class SubmissionSettings(Section):
+    """What the challenge's meta file asks for and no run can know."""
+
+    label: str = Field("Lastname_Inst_task1a_1", description="[LastName]_[Inst]_task1a_[1-4]")
+    name: str = "DCASE baseline in Keras"
+    abbreviation: Annotated[str, Field(max_length=10)] = "Baseline"
+    authors: tuple[AuthorSettings, ...] = ()
+    source_code: str | None = None
+
+
+class ReportSettings(Section):
+    """What report.html shows."""
+
+    wrong_clips: Annotated[int, Field(ge=0)] = Field(
+        6, description="spectrograms of wrongly classified clips"
+    )
+
+
+class Settings(Section):
+    """One resolved set: everything that a run needs to know."""
+
+    set_id: str
+    description: str = ""
+    seed: Annotated[int, Field(ge=0)] = 0
+    dataset: DatasetSettings = Field(default_factory=lambda: DatasetSettings())
+    audio: AudioSettings = Field(default_factory=lambda: AudioSettings())
+    features: FeatureSettings = Field(default_factory=lambda: FeatureSettings())
+    augment: tuple[AugmentStep, ...] = ()
+    target: TargetSettings = Field(default_factory=lambda: TargetSettings())
+    model: ModelSettings = Field(default_factory=lambda: ModelSettings())
+    training: TrainingSettings = Field(default_factory=lambda: TrainingSettings())
+    pipeline: PipelineSettings = Field(default_factory=lambda: PipelineSettings())
+    evaluation: EvaluationSettings = Field(default_factory=lambda: EvaluationSettings())
+    export: ExportSettings = Field(default_factory=lambda: ExportSettings())
+    limits: LimitSettings = Field(default_factory=lambda: LimitSettings())
+    submission: SubmissionSettings = Field(default_factory=lambda: SubmissionSettings())
+    report: ReportSettings = Field(default_factory=lambda: ReportSettings())
