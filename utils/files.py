@@ -81,7 +81,9 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read as JSON ({error}); delete it to make it anew.") from error
+        raise UserError(
+            f"{path}: cannot be read as JSON ({error}); delete it to make it anew."
+        ) from error
 
 
 def digest(content: Any, length: int = 10) -> str:

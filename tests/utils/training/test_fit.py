@@ -1,0 +1,232 @@
+"""Training: best weights, resumption with the same curve, clear errors, several devices."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from utils.config.schema import SelectSettings, TrainingSettings
+from utils.errors import ConfigError, UserError
+from utils.training import compile_model, fit
+from utils.training.compiling import make_optimizer
+from utils.training.devices import check_batch_size
+
+CLIPS, BATCH, STEPS, EPOCHS = 22, 4, 6, 5  # the last batch of an epoch is smaller
+
+
+def build():
+    """Make a small network with dropout and batch norm, whose state must survive a resumption."""
+    import keras
+
+    keras.utils.set_random_seed(3)
+    return keras.Sequential(
+        [
+            keras.Input((6,)),
+            keras.layers.Dense(8, activation="relu"),
+            keras.layers.BatchNormalization(),
+            keras.layers.Dropout(0.4),
+            keras.layers.Dense(3, activation="softmax"),
+        ]
+    )
+
+
+def build_shared():
+    """Make a network whose batch can be split exactly: shared batch statistics, no dropout."""
+    import keras
+
+    keras.utils.set_random_seed(3)
+    return keras.Sequential(
+        [
+            keras.Input((6,)),
+            keras.layers.Dense(8, activation="relu"),
+            keras.layers.BatchNormalization(synchronized=True),
+            keras.layers.Dense(3, activation="softmax"),
+        ]
+    )
+
+
+def arrays():
+    rng = np.random.default_rng(5)
+    features = rng.standard_normal((CLIPS, 6)).astype(np.float32)
+    return features, np.eye(3, dtype=np.float32)[rng.integers(0, 3, CLIPS)]
+
+
+def batches(first_epoch):
+    """All epochs from the given one, each in an order that depends on the epoch alone."""
+    import tensorflow as tf
+
+    features, targets = arrays()
+
+    def epoch(number):
+        order = np.random.default_rng(number).permutation(CLIPS)
+        return tf.data.Dataset.from_tensor_slices((features[order], targets[order])).batch(BATCH)
+
+    whole = epoch(first_epoch)
+    for number in range(first_epoch + 1, EPOCHS):
+        whole = whole.concatenate(epoch(number))
+    return whole
+
+
+def validation():
+    import tensorflow as tf
+
+    return tf.data.Dataset.from_tensor_slices(arrays()).batch(10)
+
+
+def settings(**changes):
+    select = SelectSettings(metric="val_loss", mode="min", after_epoch=0)
+    return TrainingSettings(**{"epochs": EPOCHS, "batch_size": BATCH, "select": select} | changes)
+
+
+def run(folder: Path, *, network=build, **changes):
+    chosen = settings(**changes)
+    return fit(network, batches, validation(), steps=STEPS, settings=chosen, folder=folder, seed=7)
+
+
+class KilledError(Exception):
+    """Stands for the end of the process between two epochs."""
+
+
+def test_weights_of_the_best_epoch_are_kept(tmp_path):
+    trained = run(tmp_path)
+    losses = [row["val_loss"] for row in trained.history]
+    assert trained.best_epoch == int(np.argmin(losses)) + 1
+    features, targets = arrays()
+    compile_model(trained.model, settings())
+    assert trained.model.evaluate(features, targets, verbose=0)[0] == pytest.approx(
+        min(losses), abs=1e-6
+    )
+
+
+def test_early_epochs_do_not_compete(tmp_path):
+    late = SelectSettings(metric="val_loss", mode="max", after_epoch=3)
+    trained = run(tmp_path, select=late)
+    losses = [row["val_loss"] for row in trained.history]
+    assert trained.best_epoch == 4 + int(np.argmax(losses[3:]))
+
+
+def test_a_training_cut_off_goes_on_with_the_same_curve(tmp_path, monkeypatch):
+    undisturbed = run(tmp_path / "whole")
+
+    from utils.training import callbacks
+
+    write_history = callbacks.write_history
+
+    def cut_off(path, rows):
+        if len(rows) == 3:
+            raise KilledError
+        write_history(path, rows)
+
+    monkeypatch.setattr(callbacks, "write_history", cut_off)
+    with pytest.raises(KilledError):
+        run(tmp_path / "cut")
+    monkeypatch.undo()
+    resumed = run(tmp_path / "cut")
+    assert resumed.history == undisturbed.history
+    for one, two in zip(resumed.model.weights, undisturbed.model.weights, strict=True):
+        np.testing.assert_array_equal(np.asarray(one), np.asarray(two))
+    written = [(tmp_path / name / "history.csv").read_bytes() for name in ("whole", "cut")]
+    assert written[0] == written[1]
+
+
+def test_a_finished_training_is_not_repeated(tmp_path):
+    first = run(tmp_path)
+    again = run(tmp_path)
+    assert again.history == first.history
+    assert again.seconds_per_epoch is None
+
+
+def test_a_checkpoint_of_another_network_is_refused(tmp_path):
+    import keras
+
+    run(tmp_path)
+
+    def other():
+        return keras.Sequential([keras.Input((6,)), keras.layers.Dense(3, activation="softmax")])
+
+    with pytest.raises(UserError, match="belongs to another network"):
+        fit(other, batches, validation(), steps=STEPS, settings=settings(), folder=tmp_path, seed=7)
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path):
+    (tmp_path / "checkpoint.npz").write_bytes(b"PK\x03\x04 broken")
+    with pytest.raises(UserError, match=r"checkpoint\.npz: not a usable checkpoint"):
+        run(tmp_path)
+
+
+def test_a_loss_that_is_no_number_stops_the_training(tmp_path):
+    wild = {"SGD": {"learning_rate": 1e30}}
+    with pytest.raises(UserError, match="the loss became"):
+        run(tmp_path, optimizer=wild, loss="mean_squared_error")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"optimizer": {"Adm": {}}}, "unknown optimiser 'Adm'. Did you mean 'Adam'"),
+        ({"optimizer": {"Adam": {"learning_rat": 0.1}}}, "Did you mean 'learning_rate'"),
+        ({"loss": "categorical_crossentropi"}, "Did you mean 'categorical_crossentropy'"),
+        ({"metrics": ("accuracyy",)}, "training.metrics: unknown name 'accuracyy'"),
+        ({"select": SelectSettings(metric="val_acc")}, "no epoch reports 'val_acc'"),
+    ],
+)
+def test_misspelt_training_settings(changes, message):
+    with pytest.raises(ConfigError) as caught:
+        compile_model(build(), settings(**changes))
+    assert message in str(caught.value)
+
+
+def test_optimizer_arguments_take_effect():
+    optimizer = make_optimizer({"SGD": {"learning_rate": 0.25, "momentum": 0.5, "nesterov": True}})
+    config = optimizer.get_config()
+    assert (config["learning_rate"], config["momentum"], config["nesterov"]) == (0.25, 0.5, True)
+
+
+def test_a_batch_that_devices_cannot_share_is_refused():
+    check_batch_size(16, 2)
+    with pytest.raises(ConfigError, match=r"batch_size: 16 clips .* 3 devices; take 15"):
+        check_batch_size(16, 3)
+
+
+MIRRORED = """
+import json, sys
+from pathlib import Path
+import tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+sys.path[:0] = sys.argv[2:]
+import test_fit
+from utils.config.schema import TrainingSettings
+curves = {}
+for name in ("build_shared", "build"):
+    for strategy in ("single", "mirrored"):
+        folder = Path(sys.argv[1]) / name / strategy
+        trained = test_fit.run(folder, network=getattr(test_fit, name), strategy=strategy)
+        curves[f"{name} {strategy}"] = [row["loss"] for row in trained.history]
+print("CURVES " + json.dumps(curves))
+"""
+
+
+def test_mirrored_over_two_logical_cpus_trains_alike(tmp_path):
+    """A batch split over two devices gives the same sums, so the same curve within 1e-4.
+
+    Dropout and plain batch norm see each device's half alone: such a network trains to its end,
+    on a curve of its own.
+    """
+    here = Path(__file__).resolve()
+    answer = subprocess.run(
+        [sys.executable, "-c", MIRRORED, str(tmp_path), str(here.parent), str(here.parents[3])],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.returncode == 0, answer.stderr[-2000:]
+    curves = json.loads(answer.stdout.split("CURVES ")[1])
+    np.testing.assert_allclose(
+        curves["build_shared mirrored"], curves["build_shared single"], rtol=1e-4
+    )
+    assert len(curves["build mirrored"]) == EPOCHS
+    assert np.isfinite(curves["build mirrored"]).all()

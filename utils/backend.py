@@ -1,0 +1,54 @@
+"""Start TensorFlow: without its noise on the console, with deterministic kernels, GPUs shared."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def quiet_stderr() -> Iterator[None]:
+    """Keep what native code writes to file descriptor 2 off the console.
+
+    TensorFlow prints lines at import that no log level silences. If the block fails, what was
+    kept back is printed before the error goes on.
+    """
+    sys.stderr.flush()
+    kept_descriptor = os.dup(2)
+    with tempfile.TemporaryFile() as kept_text:
+        os.dup2(kept_text.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            sys.stderr.flush()
+            kept_text.seek(0)
+            os.write(kept_descriptor, kept_text.read())
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(kept_descriptor, 2)
+            os.close(kept_descriptor)
+
+
+def start(*, deterministic: bool = True) -> tuple[str, ...]:
+    """Import TensorFlow and Keras once, quietly, and set them up.
+
+    GPU memory grows as needed. With ``deterministic`` the same seed gives the same numbers on the
+    same machine, at the price of a few slower GPU kernels.
+
+    Returns:
+        Names of the GPUs that TensorFlow found.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    with quiet_stderr():
+        import keras  # noqa: F401 - imported here so that its messages stay off the console
+        import tensorflow as tf
+
+        gpus = tf.config.list_physical_devices("GPU")
+        for gpu in gpus:
+            tf.config.experimental.set_memory_growth(gpu, True)
+    if deterministic:
+        tf.config.experimental.enable_op_determinism()
+    return tuple(tf.config.experimental.get_device_details(gpu)["device_name"] for gpu in gpus)

@@ -1,0 +1,127 @@
+"""What happens after each epoch: choose the best weights, save the state, show progress.
+
+Imported only once training begins: the callbacks are Keras classes.
+"""
+
+import csv
+import io
+import math
+from pathlib import Path
+from typing import Any
+
+import keras
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import Progress as ProgressBar
+
+from utils.config.schema import SelectSettings
+from utils.errors import UserError
+from utils.files import write_text
+from utils.training.checkpoint import Progress, save
+
+
+class KeepState(keras.callbacks.Callback):
+    """Record each epoch, keep the best weights, write a full-state checkpoint.
+
+    Args:
+        folder: receives ``history.csv`` and ``checkpoint.npz``.
+        progress: changed in place after each epoch.
+        select: which epoch counts as the best.
+        every: epochs between checkpoints; the last epoch is always saved.
+        epochs: number of the last epoch.
+    """
+
+    def __init__(
+        self, *, folder: Path, progress: Progress, select: SelectSettings, every: int, epochs: int
+    ) -> None:
+        super().__init__()
+        self.folder = folder
+        self.progress = progress
+        self.select = select
+        self.every = every
+        self.epochs = epochs
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Take the epoch's numbers; stop with a sentence when the loss is no number."""
+        number = epoch + 1
+        row = {"epoch": number} | {name: float(value) for name, value in (logs or {}).items()}
+        if not math.isfinite(row["loss"]):
+            raise UserError(
+                f"training: the loss became {row['loss']} in epoch {number}; lower "
+                "training.optimizer's learning_rate, or look for silent or extreme clips."
+            )
+        self.progress.history.append(row)
+        if number > self.select.after_epoch and self._is_better(row[self.select.metric]):
+            self.progress.best_epoch = number
+            self.progress.best_value = row[self.select.metric]
+            self.progress.best_weights = self.model.get_weights()
+        write_history(self.folder / "history.csv", self.progress.history)
+        if number % self.every == 0 or number == self.epochs:
+            save(self.folder / "checkpoint.npz", self.model, self.progress)
+
+    def _is_better(self, value: float) -> bool:
+        best = self.progress.best_value
+        if best is None:
+            return True
+        return value > best if self.select.mode == "max" else value < best
+
+
+class ShowProgress(keras.callbacks.Callback):
+    """A bar with the time left and the numbers of the last epoch.
+
+    Args:
+        console: where the bar is drawn.
+        first_epoch: epochs that are done already.
+        epochs: number of the last epoch.
+        steps: batches per epoch.
+    """
+
+    def __init__(self, *, console: Console, first_epoch: int, epochs: int, steps: int) -> None:
+        super().__init__()
+        self.steps = steps
+        self.done = first_epoch
+        self.bar = ProgressBar(
+            TextColumn("  epoch"),
+            MofNCompleteColumn(),
+            BarColumn(bar_width=24),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[numbers]}"),
+            console=console,
+        )
+        self.task = self.bar.add_task("training", total=epochs, completed=first_epoch, numbers="")
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Draw the bar."""
+        self.bar.start()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Move the bar by a part of an epoch, twenty times an epoch at most."""
+        if batch % max(1, self.steps // 20) == 0:
+            self.bar.update(self.task, completed=self.done + (batch + 1) / self.steps)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Show the epoch's numbers."""
+        self.done = epoch + 1
+        numbers = " ".join(
+            f"{name.replace('categorical_', '')} {value:.3f}"
+            for name, value in (logs or {}).items()
+        )
+        self.bar.update(self.task, completed=self.done, numbers=numbers)
+
+    def close(self) -> None:
+        """Leave the last state of the bar on the console, also after an error."""
+        self.bar.stop()
+
+
+def write_history(path: Path, rows: list[dict[str, float]]) -> None:
+    """Write one line per epoch, all digits kept, whole or not at all."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, text.getvalue())

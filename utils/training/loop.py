@@ -1,0 +1,145 @@
+"""Fit a network: resumption, and the best epoch's weights."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from utils.config.schema import TrainingSettings
+from utils.errors import UserError
+from utils.training import checkpoint
+from utils.training.compiling import compile_model
+from utils.training.devices import check_batch_size, device_strategy, precision
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+    from rich.console import Console
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained network.
+
+    Attributes:
+        model: the network with the best epoch's weights, in float32.
+        history: one row per epoch: epoch (from 1), loss, metrics and their ``val_`` twins.
+        best_epoch: epoch of the weights; the last one where no epoch competed.
+        seconds_per_epoch: mean over the epochs of this process; None if none was left to do.
+    """
+
+    model: "keras.Model"
+    history: tuple[dict[str, float], ...]
+    best_epoch: int
+    seconds_per_epoch: float | None
+
+
+def fit(
+    build: "Callable[[], keras.Model]",
+    batches: "Callable[[int], tf.data.Dataset]",
+    validation: "tf.data.Dataset",
+    *,
+    steps: int,
+    settings: TrainingSettings,
+    folder: Path,
+    seed: int,
+    console: "Console | None" = None,
+    tensorboard: Path | None = None,
+) -> Trained:
+    """Train, or go on with a training that was cut off.
+
+    Args:
+        build: makes the network; called under the device strategy and precision of the settings.
+        batches: dataset of all epochs from the given one (0 is the first); ``steps`` batches each.
+        validation: batches of the validation clips, in a fixed order.
+        steps: training batches per epoch.
+        settings: the section ``training``.
+        folder: receives ``checkpoint.npz`` and ``history.csv``.
+        seed: seed of everything random besides the batches.
+        console: where progress is shown; None trains silently.
+        tensorboard: folder of TensorBoard logs, if wanted.
+
+    Raises:
+        ConfigError: when optimiser, loss, metrics or selection do not fit together.
+        UserError: when the loss is no longer a number, or a checkpoint cannot be used.
+    """
+    import keras
+
+    keras.utils.set_random_seed(seed)
+    strategy = device_strategy(settings.strategy)
+    check_batch_size(settings.batch_size, strategy.num_replicas_in_sync)
+    state_file = folder / "checkpoint.npz"
+    with precision(settings.mixed_precision), strategy.scope():
+        model = compile_model(build(), settings)
+        progress = checkpoint.Progress.new()
+        if state_file.exists():
+            progress = checkpoint.restore(state_file, model)
+    first_epoch = len(progress.history)
+    seconds = None
+    if first_epoch < settings.epochs:
+        start = time.monotonic()
+        _run_epochs(
+            model, batches(first_epoch), validation, progress,
+            steps=steps, settings=settings, folder=folder, console=console, tensorboard=tensorboard,
+        )  # fmt: skip
+        seconds = (time.monotonic() - start) / (settings.epochs - first_epoch)
+    best = build()
+    best.set_weights(progress.best_weights or model.get_weights())
+    return Trained(best, tuple(progress.history), progress.best_epoch or settings.epochs, seconds)
+
+
+def _run_epochs(
+    model: "keras.Model",
+    batches: "tf.data.Dataset",
+    validation: "tf.data.Dataset",
+    progress: checkpoint.Progress,
+    *,
+    steps: int,
+    settings: TrainingSettings,
+    folder: Path,
+    console: "Console | None",
+    tensorboard: Path | None,
+) -> None:
+    from utils.training.callbacks import KeepState, ShowProgress
+
+    first_epoch = len(progress.history)
+    keep = KeepState(
+        folder=folder, progress=progress, select=settings.select,
+        every=settings.checkpoint_epochs, epochs=settings.epochs,
+    )  # fmt: skip
+    callbacks: list[Any] = [keep]
+    shown = None
+    if console is not None:
+        shown = ShowProgress(
+            console=console, first_epoch=first_epoch, epochs=settings.epochs, steps=steps
+        )
+        callbacks.append(shown)
+    if tensorboard is not None:
+        callbacks.append(_tensorboard_callback(tensorboard))
+    try:
+        model.fit(
+            batches,
+            initial_epoch=first_epoch,
+            epochs=settings.epochs,
+            steps_per_epoch=steps,
+            validation_data=validation,
+            callbacks=callbacks,
+            shuffle=False,  # the dataset has its order already
+            verbose=0,
+        )
+    finally:
+        if shown is not None:
+            shown.close()
+
+
+def _tensorboard_callback(folder: Path) -> Any:
+    import keras
+
+    try:
+        return keras.callbacks.TensorBoard(log_dir=str(folder))
+    except ImportError as error:
+        raise UserError(
+            "--tensorboard needs the package tensorboard; install it with "
+            "`.venv/bin/pip install tensorboard`."
+        ) from error
