@@ -1,0 +1,119 @@
+"""A made-up run of task 1A, as results.json holds it; nothing here is computed from audio."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from utils.config.schema import LimitSettings
+from utils.report.limits import judge
+from utils.report.results import ExportFacts, LayerFacts, ModelFacts, Results
+
+SCENES = (
+    "airport", "bus", "metro", "metro_station", "park", "public_square", "shopping_mall",
+    "street_pedestrian", "street_traffic", "tram",
+)  # fmt: skip
+DEVICES = ("a", "b", "c", "s1", "s2", "s3", "s4", "s5", "s6")
+
+
+@pytest.fixture
+def make_scores() -> Callable[..., dict[str, Any]]:
+    """Scores of ten scenes on the given devices; every number differs from its neighbours."""
+
+    def make(devices: tuple[str, ...] = DEVICES) -> dict[str, Any]:
+        per_class = {
+            scene: {
+                "accuracy": 0.3 + 0.031 * row,
+                "log_loss": 1.101 + 0.1 * row,
+                "f1": 0.25 + 0.03 * row,
+                "clips": 33 * max(1, len(devices)),
+                "per_device": {
+                    device: {
+                        "accuracy": 0.5,
+                        "log_loss": 1.003 + 0.1 * row + 0.011 * place,
+                        "clips": 33,
+                    }
+                    for place, device in enumerate(devices)
+                },
+            }
+            for row, scene in enumerate(SCENES)
+        }
+        per_device = {
+            device: {"accuracy": 0.631 - 0.03 * i, "log_loss": 1.081 + 0.2 * i, "clips": 330}
+            for i, device in enumerate(devices)
+        }
+        groups: dict[str, Any] = {}
+        if devices:
+            groups = {
+                "seen": {
+                    "accuracy": 0.512, "log_loss": 1.345, "clips": 1980, "devices": devices[:6],
+                    "intervals": {"accuracy": [0.49, 0.53], "log_loss": [1.3, 1.4]},
+                },
+                "unseen": {
+                    "accuracy": 0.389, "log_loss": 1.755, "clips": 990, "devices": devices[6:],
+                    "intervals": {"accuracy": [0.36, 0.42], "log_loss": [1.66, 1.85]},
+                },
+            }  # fmt: skip
+        return {
+            "overall": {
+                "accuracy": 0.4771, "accuracy_micro": 0.4782,
+                "log_loss": 1.4734, "log_loss_micro": 1.4745,
+            },
+            "intervals": {"accuracy": [0.4571, 0.4971], "log_loss": [1.4234, 1.5254]},
+            "per_class": per_class,
+            "per_device": per_device,
+            "groups": groups,
+            "confusion": (np.eye(10, dtype=int) * 140 + 17).tolist(),
+        }  # fmt: skip
+
+    return make
+
+
+@pytest.fixture
+def results(make_scores: Callable[..., dict[str, Any]]) -> Results:
+    """The run of the baseline."""
+    layers = (
+        LayerFacts("conv2d", "Conv2D", (40, 500, 16), 800, 15_680_000),
+        LayerFacts("batch_normalization", "BatchNormalization", (40, 500, 16), 64, 0),
+        LayerFacts("dense", "Dense", (10,), 1010, 1000),
+    )
+    model = ModelFacts(46_246, 46_118, 46_240, 286_637_800, 93_004, 1_290_000, layers)
+    scored = {"accuracy": 0.4765, "log_loss": 1.4801}
+    exports = {
+        "float32": ExportFacts(190_184, 45_990, 45_984, 183_960, 183_936, scored, 1.2e-7, 7.21),
+        "float16": ExportFacts(100_528, 45_990, 45_984, 91_980, 91_968, scored, 4.4e-4, 5.21),
+        "int8": ExportFacts(57_512, 45_990, 45_984, 46_512, 46_506, scored, 0.031, 4.22),
+    }
+    return Results(
+        set_id="task1a",
+        description="DCASE 2021 Task 1A baseline",
+        data="tau_urban_2020_mobile",
+        data_identity="5f1c0a9b3e",
+        demo=False,
+        seed=0,
+        commit="f7144b0a1c2d",
+        versions={"python": "3.11.9", "keras": "3.15.1"},
+        stages={"features": 83.1, "training": 1423.3},
+        scores=make_scores(),
+        model=model,
+        exports=exports,
+        limits=judge(LimitSettings(), model=model, exports=exports),
+        notes=("3 locations lie on both sides of fold1: lisbon-1000, paris-12, milan-400.",),
+    )
+
+
+@pytest.fixture
+def layer5(results: Results) -> Results:
+    """The run of a network that breaks the size limit."""
+    assert results.model is not None
+    model = replace(results.model, parameters=191_030, macs=562_010_000)
+    export = ExportFacts(210_000, 190_500, 190_500, 192_300, 192_300, {}, None, None)
+    return replace(
+        results,
+        set_id="task1a_layer5",
+        model=model,
+        exports={"int8": export},
+        limits=judge(LimitSettings(), model=model, exports={"int8": export}),
+    )

@@ -1,0 +1,72 @@
+import pytest
+
+from utils.config.schema import LimitSettings
+from utils.errors import ConfigError
+from utils.report.limits import all_passed, broken_limits, judge, require_judged, sentence
+from utils.report.results import ExportFacts, ModelFacts, Results, Verdict
+
+
+def _model(**changes: int) -> ModelFacts:
+    facts = {
+        "parameters": 46_246, "trainable": 46_118, "non_zero": 46_246,
+        "macs": 29_200_000, "keras_float16_bytes": 93_004,
+    }  # fmt: skip
+    return ModelFacts(**{**facts, **changes})
+
+
+def _export(*, size: int, non_zero: int, parameters: int = 45_990) -> ExportFacts:
+    return ExportFacts(size + 9_000, parameters, parameters, size, non_zero)
+
+
+def test_a_model_at_the_limit_passes_and_one_byte_more_does_not() -> None:
+    limits = LimitSettings(
+        parameter_bytes={"exact": 46_512, "less": 46_511}, parameters={}, macs={}
+    )
+    exports = {"int8": _export(size=50_000, non_zero=46_512)}
+    exact, less = judge(limits, model=_model(), exports=exports)
+    assert (exact.passed, less.passed) == (True, False)
+    assert not all_passed([exact, less])
+    assert all_passed([exact])
+
+
+def test_default_limits_judge_non_zero_bytes_parameters_and_operations() -> None:
+    exports = {"int8": _export(size=140_000, non_zero=130_000, parameters=135_000)}
+    verdicts = judge(LimitSettings(), model=_model(macs=30_000_001), exports=exports)
+    assert [(v.value, v.allowed, v.passed) for v in verdicts] == [
+        (130_000, 128_000, False),
+        (130_000, 131_072, True),
+        (135_000, 128_000, False),
+        (30_000_001, 30_000_000, False),
+    ]
+
+
+def test_keras_in_float16_is_judged_by_the_challenges_own_count() -> None:
+    limits = LimitSettings(format="keras_float16")
+    verdicts = judge(limits, model=_model(), exports={})
+    assert [v.value for v in verdicts] == [93_004, 93_004, 46_246, 29_200_000]
+    assert all_passed(verdicts)
+
+
+def test_a_format_that_was_not_exported_is_an_error_that_names_it() -> None:
+    limits = LimitSettings(format="int8")
+    with pytest.raises(ConfigError, match=r"limits\.format: int8 .*\(exported: float32\)"):
+        judge(limits, model=_model(), exports={"float32": _export(size=1, non_zero=1)})
+    with pytest.raises(ConfigError, match="exported: nothing"):
+        require_judged(limits, formats=())
+    require_judged(LimitSettings(format="keras_float16"), formats=())
+
+
+def test_layer_5_breaks_the_size_limit_in_words(layer5: Results) -> None:
+    first = broken_limits(layer5)[0]
+    assert first == (
+        "task1a_layer5 breaks the size limit DCASE 2021 (128 KB): "
+        "192,300 of 128,000 bytes (int8)."
+    )  # fmt: skip
+    assert len(broken_limits(layer5)) == 4
+
+
+def test_a_kept_limit_in_words() -> None:
+    verdict = Verdict("30 MMAC", 29_200_000, 30_000_000, True, "MAC", "network")
+    assert sentence(verdict) == (
+        "keeps the MAC limit 30 MMAC: 29,200,000 of 30,000,000 MAC (network)"
+    )

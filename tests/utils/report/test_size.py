@@ -1,0 +1,48 @@
+from dataclasses import replace
+
+from utils.report.results import Results
+from utils.report.size import export_table, kilobytes, layers_table, limits_table
+
+
+def test_exports_give_bytes_parameters_agreement_scores_and_latency(results: Results) -> None:
+    rows = {row.cells[0]: row.cells[1:] for row in export_table(results).rows}
+    assert rows["Keras"] == ("", "46,246", "46,240", "", "", "", "47.7", "1.473", "")
+    assert rows["Keras float16"][3:5] == ("93,004", "90.8")
+    assert rows["int8"] == (
+        "57,512", "45,990", "45,984", "46,512", "45.4", "3.1e-02", "47.6", "1.480", "4.22",
+    )  # fmt: skip
+
+
+def test_what_was_not_measured_is_a_dash(layer5: Results) -> None:
+    last = export_table(layer5).rows[-1].cells
+    assert last[6:] == ("–", "–", "–", "–")
+
+
+def test_exports_alone_make_a_table(results: Results) -> None:
+    table = export_table(replace(results, model=None))
+    assert [row.cells[0] for row in table.rows] == ["float32", "float16", "int8"]
+
+
+def test_limits_end_in_a_coloured_verdict(results: Results) -> None:
+    rows = limits_table(results.limits).rows
+    assert [(row.cells[-1], row.tone) for row in rows] == [
+        ("pass", "good"),
+        ("pass", "good"),
+        ("pass", "good"),
+        ("FAIL", "bad"),
+    ]
+    assert rows[-1].cells[2:4] == ("286,637,800", "30,000,000")
+
+
+def test_layers_end_in_the_whole_network(results: Results) -> None:
+    assert results.model is not None
+    table = layers_table(results.model)
+    assert table.rows[0].cells == ("conv2d", "Conv2D", "40 × 500 × 16", "800", "15.68", "5.5")
+    assert table.rows[1].cells[4:] == ("", "")
+    assert table.rows[-1].cells[3:] == ("46,246", "286.64", "100.0")
+    assert "46,118 parameters are trained" in table.note
+
+
+def test_a_kilobyte_is_1024_bytes() -> None:
+    assert kilobytes(93_004) == "90.8"
+    assert kilobytes(None) == "–"

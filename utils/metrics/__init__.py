@@ -1,0 +1,1 @@
+"""Scores as pure NumPy functions of truth and prediction, and their bootstrap intervals."""

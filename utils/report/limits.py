@@ -1,0 +1,90 @@
+"""Verdicts: does the model keep the limits of the challenges?"""
+
+from collections.abc import Collection, Iterable, Mapping
+
+from utils.config.schema import LimitSettings
+from utils.errors import ConfigError
+from utils.report.results import ExportFacts, ModelFacts, Results, Verdict
+
+NOUNS = {"bytes": "size", "parameters": "parameters", "MAC": "MAC"}
+KERAS_FLOAT16 = "keras_float16"
+NETWORK = "network"  # what is judged by its operations, whatever the format
+
+
+def require_judged(limits: LimitSettings, *, formats: Collection[str]) -> None:
+    """Refuse to judge a model that is not exported; to be asked before hours of training too.
+
+    Args:
+        limits: names the judged format.
+        formats: formats that are exported.
+
+    Raises:
+        ConfigError: when the judged format is not among them.
+    """
+    if limits.format != KERAS_FLOAT16 and limits.format not in formats:
+        raise ConfigError(
+            f"limits.format: {limits.format} is to be judged but is not exported (exported: "
+            f"{', '.join(formats) or 'nothing'}); add it to export.formats or judge another."
+        )
+
+
+def judge(
+    limits: LimitSettings, *, model: ModelFacts, exports: Mapping[str, ExportFacts]
+) -> tuple[Verdict, ...]:
+    """Compare the judged model with every limit.
+
+    Bytes are those of the non-zero parameters (rule of 2021); the number of parameters counts zeros
+    (rule of 2022). Keras in float16 is counted as the challenge's own tool did: all values.
+
+    Args:
+        limits: the limits and which format is judged.
+        model: facts about the Keras model.
+        exports: facts about the exported files by format.
+
+    Returns:
+        A verdict a limit: bytes, then parameters, then operations.
+
+    Raises:
+        ConfigError: when the judged format was not exported.
+    """
+    require_judged(limits, formats=exports.keys())
+    if limits.format == KERAS_FLOAT16:
+        size, parameters = model.keras_float16_bytes, model.parameters
+    else:
+        judged = exports[limits.format]
+        size, parameters = judged.non_zero_bytes, judged.parameters
+    rules = (
+        (limits.parameter_bytes, size, "bytes", limits.format),
+        (limits.parameters, parameters, "parameters", limits.format),
+        (limits.macs, model.macs, "MAC", NETWORK),
+    )
+    return tuple(
+        Verdict(name, value, allowed, value <= allowed, unit, judged_model)
+        for table, value, unit, judged_model in rules
+        for name, allowed in table.items()
+    )
+
+
+def all_passed(verdicts: Iterable[Verdict]) -> bool:
+    """Whether every limit is kept; ``--check_limits`` turns it into the exit status."""
+    return all(verdict.passed for verdict in verdicts)
+
+
+def sentence(verdict: Verdict) -> str:
+    """A verdict in words.
+
+    >>> sentence(Verdict("128 KB", 191_000, 128_000, False, "bytes", "int8"))
+    'breaks the size limit 128 KB: 191,000 of 128,000 bytes (int8)'
+    """
+    verb = "keeps" if verdict.passed else "breaks"
+    return (
+        f"{verb} the {NOUNS[verdict.unit]} limit {verdict.name}: "
+        f"{verdict.value:,} of {verdict.allowed:,} {verdict.unit} ({verdict.judged})"
+    )
+
+
+def broken_limits(results: Results) -> tuple[str, ...]:
+    """One sentence a limit that the run's model breaks."""
+    return tuple(
+        f"{results.set_id} {sentence(verdict)}." for verdict in results.limits if not verdict.passed
+    )

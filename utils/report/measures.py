@@ -1,0 +1,76 @@
+"""Names, units and direction of the scores, so that tables and plots of all tasks agree."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+MISSING = "–"
+
+
+@dataclass(frozen=True)
+class Measure:
+    """How a score is shown.
+
+    Attributes:
+        key: its name in results.json.
+        name: its name for people.
+        short: a shorter one for narrow columns.
+        unit: "%" or "dB"; "" without unit.
+        factor: what the stored value is multiplied by.
+        decimals: digits after the point.
+        higher_is_better: direction.
+        headline: whether it stands in summaries and comparisons.
+    """
+
+    key: str
+    name: str
+    short: str
+    unit: str = ""
+    factor: float = 1.0
+    decimals: int = 3
+    higher_is_better: bool = True
+    headline: bool = True
+
+    def number(self, value: float | None) -> str:
+        """The value without its unit, a dash where it is undefined."""
+        return MISSING if value is None else f"{value * self.factor:.{self.decimals}f}"
+
+    def spread(self, bounds: tuple[float, float] | None) -> str:
+        """An interval as ``low to high`` without its unit."""
+        if bounds is None:
+            return MISSING
+        return f"{self.number(bounds[0])} to {self.number(bounds[1])}"
+
+    def plus_minus(self, value: float | None, bounds: tuple[float, float] | None) -> str:
+        """The value and half the width of its interval, ``47.7 ± 1.0``."""
+        if value is None or bounds is None:
+            return self.number(value)
+        return f"{self.number(value)} ± {self.number((bounds[1] - bounds[0]) / 2)}"
+
+    @property
+    def heading(self) -> str:
+        """Name and unit for a column."""
+        return f"{self.name} {self.unit}".rstrip()
+
+    @property
+    def short_heading(self) -> str:
+        """Short name and unit for a narrow column."""
+        return f"{self.short} {self.unit}".rstrip()
+
+
+MEASURES: dict[str, Measure] = {
+    measure.key: measure
+    for measure in (
+        Measure("accuracy", "Accuracy", "Acc.", "%", 100.0, 1),
+        Measure("log_loss", "Log loss", "Loss", higher_is_better=False),
+        Measure("accuracy_micro", "Accuracy (micro)", "Acc.", "%", 100.0, 1, headline=False),
+        Measure(
+            "log_loss_micro", "Log loss (micro)", "Loss", higher_is_better=False, headline=False
+        ),
+    )
+}
+
+
+def headline_measures(keys: Iterable[str]) -> tuple[Measure, ...]:
+    """Of the given score names those that stand in summaries, in the order of ``MEASURES``."""
+    given = set(keys)
+    return tuple(m for m in MEASURES.values() if m.headline and m.key in given)

@@ -1,0 +1,134 @@
+"""What a model weighs and costs: tables of exports, limits and layers."""
+
+from utils.report.measures import MISSING, headline_measures
+from utils.report.results import ModelFacts, Results, Verdict
+from utils.report.tables import Column, Row, Table
+
+
+def count(value: int | None) -> str:
+    """A whole number with commas between thousands; a dash for None."""
+    return MISSING if value is None else f"{value:,}"
+
+
+def kilobytes(value: int | None) -> str:
+    """Bytes as KB of 1,024 bytes with one decimal, as the DCASE baseline prints them."""
+    return MISSING if value is None else f"{value / 1024:,.1f}"
+
+
+def millions(value: int | None) -> str:
+    """Operations as millions with two decimals."""
+    return MISSING if value is None else f"{value / 1e6:.2f}"
+
+
+def export_table(results: Results) -> Table:
+    """The Keras model and each exported file: bytes, parameters, agreement, scores, latency.
+
+    Args:
+        results: a run; its ``exports`` give a row each.
+
+    Returns:
+        One table; the first rows are the Keras model as trained and its size in float16.
+    """
+    scored = (results.overall, *(facts.scores for facts in results.exports.values()))
+    measures = headline_measures(key for scores in scored for key in scores)
+    columns = (
+        Column("Format", words=True),
+        Column("File bytes", "File"),
+        Column("Parameters", "Param."),
+        Column("Non-zero"),
+        Column("Param. bytes", "Bytes"),
+        Column("KB"),
+        Column("Max. diff.", "Diff."),
+        *(Column(m.heading, m.short_heading) for m in measures),
+        Column("ms per clip", "ms"),
+    )
+    rows = []
+    if results.model is not None:
+        model = results.model
+        known = (count(model.parameters), count(model.non_zero))
+        scores = tuple(m.number(results.overall.get(m.key)) for m in measures)
+        rows.append(Row(("Keras", "", *known, "", "", "", *scores, "")))
+        size = (count(model.keras_float16_bytes), kilobytes(model.keras_float16_bytes))
+        rows.append(Row(("Keras float16", "", *known, *size, "", *("" for _ in measures), "")))
+    for name, facts in results.exports.items():
+        difference, latency = facts.max_difference, facts.latency_ms
+        rows.append(
+            Row(
+                (
+                    name,
+                    count(facts.file_bytes),
+                    count(facts.parameters),
+                    count(facts.non_zero),
+                    count(facts.parameter_bytes),
+                    kilobytes(facts.parameter_bytes),
+                    MISSING if difference is None else f"{difference:.1e}",
+                    *(m.number(facts.scores.get(m.key)) for m in measures),
+                    MISSING if latency is None else f"{latency:.2f}",
+                )
+            )
+        )
+    return Table(
+        "Exported models",
+        columns,
+        tuple(rows),
+        "Parameter bytes and their KB (1,024 bytes) are counted inside the file, zeros included. "
+        "Max. diff.: largest difference of a probability to the Keras model.",
+    )
+
+
+def limits_table(verdicts: tuple[Verdict, ...]) -> Table:
+    """Each limit, what the model has, what is allowed, pass or fail."""
+    columns = (
+        Column("Limit", words=True),
+        Column("Judged", words=True),
+        Column("Value"),
+        Column("Allowed"),
+        Column("Unit", words=True),
+        Column("Verdict", words=True),
+    )
+    rows = tuple(
+        Row(
+            (
+                verdict.name,
+                verdict.judged,
+                count(verdict.value),
+                count(verdict.allowed),
+                verdict.unit,
+                "pass" if verdict.passed else "FAIL",
+            ),
+            tone="good" if verdict.passed else "bad",
+        )
+        for verdict in verdicts
+    )
+    return Table("Limits", columns, rows)
+
+
+def layers_table(model: ModelFacts) -> Table:
+    """Parameters and multiply-accumulate operations of each layer, and their share of the whole."""
+    columns = (
+        Column("Layer", words=True),
+        Column("Kind", words=True),
+        Column("Output shape"),
+        Column("Parameters", "Param."),
+        Column("MMAC"),
+        Column("% of MAC", "%"),
+    )
+    rows = [
+        Row(
+            (
+                layer.name,
+                layer.kind,
+                " × ".join(str(axis) if axis is not None else "?" for axis in layer.output_shape),
+                count(layer.parameters) if layer.parameters else "",
+                millions(layer.macs) if layer.macs else "",
+                f"{100 * layer.macs / model.macs:.1f}" if layer.macs else "",
+            )
+        )
+        for layer in model.layers
+    ]
+    total = ("All", "", "", count(model.parameters), millions(model.macs), "100.0")
+    note = f"{model.trainable:,} parameters are trained, {model.non_zero:,} are not zero."
+    if model.peak_activation_bytes is not None:
+        kb = kilobytes(model.peak_activation_bytes)
+        note += f" Peak memory of activations in float32: {kb} KB for one clip."
+    return Table("Layers", columns, (*rows, Row(total, summary=True)), note)
