@@ -72,11 +72,14 @@ class Run:
         """Folder and record of one fold: the run's own folder if alone, else a sub-folder."""
         return Place(run=self, folder=self.folder if alone else self.folder / name)
 
-    def close(self) -> None:
+    def __enter__(self) -> "Run":
+        """Use the run in a ``with`` block."""
+        return self
+
+    def __exit__(self, *exception: object) -> None:
         """Let another process use the folder."""
         if self._lock is not None:
             self._lock.close()
-            self._lock = None
 
 
 @dataclass

@@ -4,19 +4,42 @@
 samples and frames are derived by the stages.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, WrapValidator, model_validator
+from pydantic_core import PydanticCustomError
+from pydantic_core.core_schema import ValidatorFunctionWrapHandler
+
+T = TypeVar("T")
+
+
+def _as_given(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
+    """Check a value but keep the object as it is, with the lines that it remembers."""
+    check(value)
+    return value
+
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0)]
 Count = Annotated[int, Field(ge=1)]
+Many = Annotated[tuple[T, ...], Field(strict=False)]  # a YAML list becomes a tuple
+AsGiven = Annotated[T, WrapValidator(_as_given)]
+
+
+def misplaced(path: str, sentence: str) -> PydanticCustomError:
+    """The error of a value that fits its type but not its neighbours.
+
+    Args:
+        path: YAML path of the value to change.
+        sentence: what was received and what is right, without a full stop.
+    """
+    return PydanticCustomError("misplaced", "{sentence}", {"sentence": sentence, "path": path})
 
 
 class Section(BaseModel):
     """A closed, frozen section: unknown keys are errors, text is not taken for a number."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class ColumnSettings(Section):
@@ -48,8 +71,8 @@ class DatasetSettings(Section):
     """Which data set, where its parts lie, and how it is split."""
 
     name: str = Field("tau_urban_2020_mobile", description="loader, see docs/adding_a_dataset.md")
-    folds: tuple[int, ...] | None = Field(None, description="folds to run; null runs all")
-    classes: tuple[str, ...] | None = Field(None, description="class order; null sorts by name")
+    folds: Many[int] | None = Field(None, description="folds to run; null runs all")
+    classes: Many[str] | None = Field(None, description="class order; null sorts by name")
     metadata: str = Field("meta.csv", description="csv data sets: the table, relative to --data")
     audio_folder: str = Field("audio", description="csv data sets: audio, relative to --data")
     columns: ColumnSettings = Field(default_factory=lambda: ColumnSettings())
@@ -104,6 +127,15 @@ class NoiseSettings(Section):
     max_snr_db: float = 40.0
     probability: Fraction = 0.5
 
+    @model_validator(mode="after")
+    def ordered(self) -> "NoiseSettings":
+        """Refuse an empty range."""
+        if self.min_snr_db > self.max_snr_db:
+            raise ValueError(
+                f"min_snr_db {self.min_snr_db:g} is above max_snr_db {self.max_snr_db:g}"
+            )
+        return self
+
 
 class ShiftSettings(Section):
     """Circular shift in time."""
@@ -126,6 +158,16 @@ class AugmentStep(Section):
     Shift: ShiftSettings | None = None
     PitchShift: PitchShiftSettings | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def bare_name(cls, value: Any) -> Any:
+        """Take ``Name`` alone, or ``Name:`` without arguments, for the name with its defaults."""
+        if isinstance(value, str):
+            return {value: {}}
+        if isinstance(value, dict):
+            return {name: {} if given is None else given for name, given in value.items()}
+        return value
+
     @model_validator(mode="after")
     def one_name(self) -> "AugmentStep":
         """Refuse an empty step and a step of two names."""
@@ -145,11 +187,15 @@ class ModelSettings(Section):
     """The network: a named one of ``models`` or a layer list of its own."""
 
     use: str | None = Field(None, description="name in `models`")
-    constants: dict[str, int | float | str] = Field(
+    constants: AsGiven[dict[str, int | float | str]] = Field(
         default_factory=dict, description="values of $NAMES in the layer list"
     )
-    layers: list[Any] | None = Field(None, description="layer list, see docs/adding_a_layer.md")
-    outputs: list[str] | None = Field(None, description="names of output layers; null: the last")
+    layers: AsGiven[list[Any]] | None = Field(
+        None, description="layer list, see docs/adding_a_layer.md"
+    )
+    outputs: AsGiven[list[str]] | None = Field(
+        None, description="names of output layers; null: the last"
+    )
 
 
 class SelectSettings(Section):
@@ -172,7 +218,7 @@ class TrainingSettings(Section):
         description="name of a keras.optimizers class and its arguments",
     )
     loss: str = Field("categorical_crossentropy", description="own loss or a Keras loss by name")
-    metrics: tuple[str, ...] = Field(("categorical_accuracy",))
+    metrics: Many[str] = Field(("categorical_accuracy",))
     select: SelectSettings = Field(default_factory=lambda: SelectSettings())
     jit_compile: Literal["auto", "on", "off"] = Field(
         "auto", description="XLA: auto is on for GPUs and off for CPUs, where it is slower"
@@ -182,6 +228,16 @@ class TrainingSettings(Section):
         "auto", description="auto mirrors over all GPUs if there are several"
     )
     checkpoint_epochs: Count = Field(1, description="epochs between full-state checkpoints")
+
+    @model_validator(mode="after")
+    def one_optimizer(self) -> "TrainingSettings":
+        """Refuse none or two optimizers."""
+        if len(self.optimizer) != 1:
+            raise misplaced(
+                "training.optimizer",
+                f"expected one optimizer, received {', '.join(self.optimizer) or 'none'}",
+            )
+        return self
 
 
 class PipelineSettings(Section):
@@ -203,7 +259,7 @@ class EvaluationSettings(Section):
 class ExportSettings(Section):
     """TFLite export."""
 
-    formats: tuple[Literal["float32", "float16", "dynamic", "int8"], ...] = (
+    formats: Many[Literal["float32", "float16", "dynamic", "int8"]] = (
         "float32",
         "float16",
         "dynamic",
@@ -250,7 +306,7 @@ class SubmissionSettings(Section):
     label: str = Field("Lastname_Inst_task1a_1", description="[LastName]_[Inst]_task1a_[1-4]")
     name: str = "DCASE baseline in Keras"
     abbreviation: Annotated[str, Field(max_length=10)] = "Baseline"
-    authors: tuple[AuthorSettings, ...] = ()
+    authors: Many[AuthorSettings] = ()
     source_code: str | None = None
 
 
@@ -262,6 +318,14 @@ class ReportSettings(Section):
     )
 
 
+class PathSettings(Section):
+    """Folders, relative to the script's own; they do not change a result."""
+
+    runs: str = Field("runs", description="run folders: models, scores, reports")
+    cache: str = Field("cache", description="extracted features, shared by all runs")
+    demo: str = Field("datasets/demo", description="generated demo data")
+
+
 class Settings(Section):
     """One resolved set: everything that a run needs to know."""
 
@@ -271,7 +335,7 @@ class Settings(Section):
     dataset: DatasetSettings = Field(default_factory=lambda: DatasetSettings())
     audio: AudioSettings = Field(default_factory=lambda: AudioSettings())
     features: FeatureSettings = Field(default_factory=lambda: FeatureSettings())
-    augment: tuple[AugmentStep, ...] = ()
+    augment: Many[AugmentStep] = ()
     target: TargetSettings = Field(default_factory=lambda: TargetSettings())
     model: ModelSettings = Field(default_factory=lambda: ModelSettings())
     training: TrainingSettings = Field(default_factory=lambda: TrainingSettings())
@@ -281,3 +345,42 @@ class Settings(Section):
     limits: LimitSettings = Field(default_factory=lambda: LimitSettings())
     submission: SubmissionSettings = Field(default_factory=lambda: SubmissionSettings())
     report: ReportSettings = Field(default_factory=lambda: ReportSettings())
+    paths: PathSettings = Field(default_factory=lambda: PathSettings())
+
+    @model_validator(mode="after")
+    def one_network(self) -> "Settings":
+        """Refuse no network, and a named one beside a layer list."""
+        if (self.model.use is None) == (self.model.layers is None):
+            received = "neither" if self.model.use is None else "both"
+            raise misplaced("model", f"expected use: NAME or layers: [...], received {received}")
+        return self
+
+    @model_validator(mode="after")
+    def features_fit_audio(self) -> "Settings":
+        """Refuse features that a clip of this rate and length cannot give."""
+        rate, features = self.audio.sample_rate, self.features
+        if features.kind == "waveform":
+            return self
+        top = features.f_max or rate / 2
+        if top > rate / 2:
+            raise misplaced(
+                "features.f_max",
+                f"{top:g} Hz is above half the sample rate ({rate / 2:g} Hz); lower it",
+            )
+        if features.f_min >= top:
+            raise misplaced("features.f_min", f"{features.f_min:g} Hz is not below {top:g} Hz")
+        window = round(features.window_seconds * rate)
+        if window > features.n_fft:
+            raise misplaced(
+                "features.n_fft",
+                f"{features.n_fft} is less than the window of {window} samples; raise it",
+            )
+        hop = max(1, round(features.hop_seconds * rate))
+        frames = 1 + round(self.audio.seconds * rate) // hop
+        if features.frames is not None and features.frames > frames:
+            raise misplaced(
+                "features.frames",
+                f"a clip of {self.audio.seconds:g} s has {frames} frames, "
+                f"received {features.frames}; lower it or write null",
+            )
+        return self

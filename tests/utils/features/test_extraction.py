@@ -1,0 +1,299 @@
+import errno
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from utils.config.schema import AudioSettings, FeatureSettings
+from utils.errors import AudioError, DataError, UserError
+from utils.features import extract, extraction, from_settings, unfinished
+from utils.features.store import open_store
+
+PROJECT = Path(__file__).resolve().parents[3]
+RATE = 8_000
+AUDIO = AudioSettings(sample_rate=RATE, seconds=0.25)
+SKIP = AUDIO.model_copy(update={"on_bad_audio": "skip"})
+FEATURES = FeatureSettings(n_fft=512, n_mels=12, frames=None)
+
+
+@dataclass(frozen=True)
+class Named:
+    name: str
+    path: Path
+
+
+@pytest.fixture
+def clips(tmp_path, rng):
+    folder = tmp_path / "audio"
+    folder.mkdir()
+    made = []
+    for number in range(70):
+        path = folder / f"{number:03}.wav"
+        soundfile.write(path, 0.1 * rng.standard_normal(RATE // 4), RATE)
+        made.append(Named(f"audio/{path.name}", path))
+    return made
+
+
+@pytest.fixture
+def representation():
+    return from_settings(AUDIO, FEATURES)
+
+
+def run(clips, representation, folder, **changes):
+    arguments = {"audio": AUDIO, "jobs": 1, **changes}
+    return extract(clips, representation, folder=folder, **arguments)
+
+
+def test_rows_hold_the_features_of_their_clips(tmp_path, clips, representation):
+    few = clips[:5]
+    store = run(few[::-1], representation, tmp_path / "features")
+    assert store.array.shape == (5, *representation.shape)
+    assert store.array.dtype == np.float32
+    assert store.names == tuple(clip.name for clip in few)
+    rows = store.rows([few[3], few[0]])
+    assert rows.dtype == np.int64
+    for row, clip in zip(rows, (few[3], few[0]), strict=True):
+        expected = extraction.read_features(clip.path, representation, audio=AUDIO)
+        np.testing.assert_array_equal(store.array[row], expected)
+    with pytest.raises(ValueError, match="read-only"):
+        store.array[0] = 0
+    with pytest.raises(DataError, match=r"audio/009.wav: has no features"):
+        store.rows([few[0], clips[9]])
+    assert store.contains(few[0])
+    assert not store.contains(clips[9])
+
+
+def test_processes_give_the_same_bytes_as_one(tmp_path, clips, representation):
+    seen = []
+    two = run(
+        clips,
+        representation,
+        tmp_path / "two",
+        jobs=2,
+        progress=lambda done, total: seen.append((done, total)),
+    )
+    one = run(clips, representation, tmp_path / "one")
+    np.testing.assert_array_equal(two.array, one.array)
+    assert two.folder.name == one.folder.name
+    assert seen[-1] == (70, 70)
+    assert sorted(seen) == seen
+
+
+def test_finished_features_are_not_computed_again(tmp_path, clips, representation, monkeypatch):
+    first = run(clips[:3], representation, tmp_path)
+    monkeypatch.setattr(extraction, "read_features", lambda *_, **__: pytest.fail("computed again"))
+    again = run(clips[:3], representation, tmp_path, audio=SKIP)
+    assert again.folder == first.folder
+    assert sorted(file.name for file in again.folder.iterdir()) == ["clips.json", "features.npy"]
+    assert not list(tmp_path.glob(".*.part"))
+
+
+def test_whatever_changes_the_features_changes_the_folder(tmp_path, clips, representation):
+    few = clips[:2]
+    loop = AUDIO.model_copy(update={"short_clips": "loop"})
+    mels = from_settings(AUDIO, FEATURES.model_copy(update={"n_mels": 11}))
+    folders = {
+        run(few, representation, tmp_path).folder,
+        run(few[:1], representation, tmp_path).folder,
+        run(few, mels, tmp_path).folder,
+        run(few, representation, tmp_path, audio=loop).folder,
+    }
+    soundfile.write(few[0].path, np.zeros(RATE // 4), RATE)
+    folders.add(run(few, representation, tmp_path).folder)
+    assert len(folders) == 5
+
+
+def test_bad_files_stop_the_run_or_are_listed(tmp_path, clips, representation):
+    few = clips[:6]
+    few[1].path.write_bytes(few[1].path.read_bytes()[:-100])
+    few[4].path.unlink()
+    with pytest.raises(AudioError) as error:
+        run(few, representation, tmp_path)
+    assert str(error.value).startswith(f"{few[1].path}: is cut off")
+    assert "1 more of 6 files" in str(error.value)
+    store = run(few, representation, tmp_path, audio=SKIP)
+    assert [bad.name for bad in store.bad] == [few[1].name, few[4].name]
+    assert "missing" in store.bad[1].reason
+    assert len(store.names) == 4
+    assert not store.contains(few[4])
+    kept = [clip for clip in few if store.contains(clip)]
+    assert store.rows(kept).tolist() == [0, 2, 3, 5]
+
+
+def test_no_usable_file_and_no_clip_are_errors(tmp_path, clips, representation):
+    clips[0].path.write_bytes(b"")
+    with pytest.raises(AudioError, match="None of the 1 files can be used"):
+        run(clips[:1], representation, tmp_path, audio=SKIP)
+    with pytest.raises(DataError, match="no clips"):
+        run([], representation, tmp_path)
+    with pytest.raises(DataError, match="names two files"):
+        run([clips[1], Named(clips[1].name, clips[2].path)], representation, tmp_path)
+
+
+def test_features_beyond_float32_are_a_bad_file(tmp_path, representation):
+    path = tmp_path / "loud.wav"
+    soundfile.write(path, np.full(RATE, 3e38, "f4"), RATE, subtype="FLOAT")
+    with pytest.raises(AudioError, match="too large"):
+        run([Named("loud.wav", path)], representation, tmp_path / "features")
+
+
+def test_full_disk_is_one_sentence_and_leaves_nothing(tmp_path, clips, representation, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", refuse)
+    with pytest.raises(UserError, match=r"features.npy: cannot be written \(No space left"):
+        run(clips[:2], representation, tmp_path / "features")
+    assert not list((tmp_path / "features").rglob("*.npy"))
+
+
+def test_disk_full_while_writing_rows(tmp_path, clips, representation, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", refuse)
+    with pytest.raises(UserError, match="No space left on device"):
+        run(clips[:2], representation, tmp_path / "features")
+
+
+def test_folder_that_cannot_be_made_is_one_sentence(tmp_path, clips, representation):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(UserError, match="cannot be written"):
+        run(clips[:2], representation, tmp_path / "file" / "features")
+
+
+def test_damaged_features_are_named_not_used(tmp_path, clips, representation):
+    store = run(clips[:3], representation, tmp_path)
+    features = store.folder / "features.npy"
+    content = features.read_bytes()
+    features.write_bytes(content[:-4])
+    with pytest.raises(UserError, match=r"damaged .*delete this folder"):
+        run(clips[:3], representation, tmp_path)
+    np.save(features, np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    with pytest.raises(UserError, match="damaged"):
+        open_store(store.folder)
+    features.write_bytes(content)
+    (store.folder / "clips.json").write_text("{}")
+    with pytest.raises(UserError, match="damaged"):
+        open_store(store.folder)
+
+
+def started(folder, rows):
+    """A part folder of 4 rows, some of them done."""
+    part = unfinished.Unfinished(folder, clips=4, shape=(2, 3))
+    for row in rows:
+        content = np.full((2, 3), row, np.float32)
+        part.record([unfinished.Outcome(row, checksum=part.file.write(row, content))])
+    return part
+
+
+def test_resume_trusts_only_whole_lines_and_equal_check_sums(tmp_path):
+    part = started(tmp_path, [0, 1, 2])
+    part.record([unfinished.Outcome(3, bad="was missing")])
+    with (tmp_path / "features.npy").open("rb+") as stream:
+        stream.seek(-4 * 6 * 3, os.SEEK_END)  # in row 1
+        stream.write(b"\xff")
+    journal = tmp_path / "journal.jsonl"
+    journal.write_text(journal.read_text() + '{"row": 77, "checksum": 0}\n[1]\n{"row": 3, "chec')
+    again = unfinished.Unfinished(tmp_path, clips=4, shape=(2, 3))
+    assert sorted(again.done) == [0, 2]
+    assert [json.loads(line)["row"] for line in journal.read_text().splitlines()] == [0, 2]
+
+
+def test_file_of_another_size_or_header_starts_anew(tmp_path):
+    started(tmp_path, [0, 1])
+    with (tmp_path / "features.npy").open("ab") as stream:
+        stream.write(b"x")
+    assert unfinished.Unfinished(tmp_path, clips=4, shape=(2, 3)).done == {}
+    started(tmp_path, [0, 1])
+    assert unfinished.Unfinished(tmp_path, clips=4, shape=(3, 2)).done == {}
+
+
+CHILD = textwrap.dedent(
+    """
+    import sys, time
+    from dataclasses import dataclass
+    from pathlib import Path
+    import numpy as np
+    from utils.config.schema import AudioSettings
+    from utils.features import extract, extraction
+
+    extraction._SERIAL_BELOW = 1
+
+    @dataclass(frozen=True)
+    class Named:
+        name: str
+        path: Path
+
+    @dataclass(frozen=True)
+    class Slow:
+        n_samples: int = 2000
+        shape: tuple = (2000,)
+        def __call__(self, samples):
+            time.sleep(DELAY)
+            return np.cumsum(samples, dtype=np.float32)
+
+    DELAY = float(sys.argv[4])
+    paths = sorted(Path(sys.argv[1]).glob("*.wav"))
+    store = extract(
+        [Named(path.name, path) for path in paths],
+        Slow(),
+        audio=AudioSettings(sample_rate=8000, seconds=0.25),
+        folder=Path(sys.argv[2]),
+        jobs=int(sys.argv[3]),
+        progress=lambda done, total: print(done, flush=True),
+    )
+    print("finished", store.folder.name, flush=True)
+    """
+)
+
+
+def child(audio: Path, folder: Path, jobs: int, delay: float) -> subprocess.Popen:
+    command = [sys.executable, "-c", CHILD, str(audio), str(folder), str(jobs), str(delay)]
+    return subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True)
+
+
+def progress_of(process: subprocess.Popen) -> list[str]:
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 0
+    return output.split()
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_killed_extraction_goes_on_to_the_same_bytes(tmp_path, clips, jobs):
+    audio = clips[0].path.parent
+    chance = random.Random(jobs)
+    for _ in range(2):
+        process = child(audio, tmp_path / "killed", jobs, 0.02)
+        assert process.stdout.readline()
+        time.sleep(chance.uniform(0.0, 0.2))
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        for finished in (tmp_path / "killed").glob("[!.]*"):
+            open_store(finished)
+    resumed = progress_of(child(audio, tmp_path / "killed", jobs, 0.0))
+    undisturbed = progress_of(child(audio, tmp_path / "whole", 1, 0.0))
+    assert resumed[0] == "finished" or int(resumed[0]) > int(undisturbed[0])
+    assert resumed[-1] == undisturbed[-1]
+    for name in ("features.npy", "clips.json"):
+        killed = tmp_path / "killed" / resumed[-1] / name
+        assert killed.read_bytes() == (tmp_path / "whole" / resumed[-1] / name).read_bytes()
+
+
+def test_two_processes_at_once_share_the_work(tmp_path, clips):
+    audio = clips[0].path.parent
+    both = [child(audio, tmp_path / "shared", 1, 0.01) for _ in range(2)]
+    outputs = [progress_of(process) for process in both]
+    assert outputs[0][-1] == outputs[1][-1]
+    assert sorted(len(output) > 2 for output in outputs) == [False, True]
+    assert open_store(tmp_path / "shared" / outputs[0][-1]).array.shape == (70, 2000)

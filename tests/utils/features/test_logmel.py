@@ -1,0 +1,151 @@
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import librosa
+import numpy as np
+import pytest
+
+from utils.audio import fit_length, read_audio
+from utils.config.schema import AudioSettings, FeatureSettings
+from utils.errors import ConfigError
+from utils.features import LogMel, Waveform, from_settings
+from utils.features.logmel import definition
+
+DB = 20 / np.log(10)  # decibels in one natural-logarithm unit of a magnitude
+
+SECOND = AudioSettings(seconds=1.0)
+BASELINE = FeatureSettings(frames=None)
+
+
+def from_fields(**fields) -> LogMel:
+    return from_settings(SECOND, FeatureSettings(frames=None, **fields))
+
+
+VARIANTS = {
+    "baseline": {},
+    "power_decibel_hann": {"power": 2, "log": "decibel", "window": "hann"},
+    "magnitude_decibel": {"log": "decibel"},
+    "power_natural": {"power": 2},
+    "htk_unit_height": {"mel_scale": "htk", "mel_norm": "none", "n_mels": 64},
+    "hop_1024_128_mels": {"hop_seconds": 1024 / 44_100, "n_mels": 128, "n_fft": 4096},
+    "band_limits": {"f_min": 50.0, "f_max": 14_000.0, "n_mels": 33},
+    "odd_n_fft": {"n_fft": 1765},
+}
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_equals_plain_librosa_on_noise(noise, name):
+    representation = from_fields(**VARIANTS[name])
+    features = representation(noise)
+    assert features.dtype == np.float32
+    assert features.shape == representation.shape
+    scale = 1.0 if representation.log == "decibel" else DB / representation.power
+    assert np.abs(features - definition(representation, noise)).max() * scale < 1e-4
+
+
+def test_definition_is_librosas_melspectrogram(noise):
+    representation = from_fields()
+    mel = librosa.feature.melspectrogram(
+        y=noise.astype(np.float64),
+        sr=44_100,
+        n_fft=2048,
+        win_length=1764,
+        hop_length=882,
+        window="hamming",
+        power=1.0,
+        n_mels=40,
+        dtype=np.float64,
+    )
+    np.testing.assert_allclose(definition(representation, noise), np.log(mel), atol=1e-6)
+
+
+def test_baseline_shape_and_kept_frames(noise):
+    ten_seconds = from_settings(AudioSettings(), FeatureSettings())
+    assert ten_seconds.shape == (40, 500)
+    assert (ten_seconds.window_length, ten_seconds.hop_length) == (1764, 882)
+    whole = from_fields()
+    assert whole.shape == (40, 51)
+    first = replace(whole, n_frames=7)
+    np.testing.assert_allclose(first(noise), whole(noise)[:, :7], atol=1e-6)
+
+
+def test_silence_is_finite_and_at_the_floor():
+    silence = np.zeros(44_100, np.float32)
+    natural = from_fields()
+    np.testing.assert_allclose(natural(silence), definition(natural, silence), atol=0.05 / DB)
+    np.testing.assert_allclose(from_fields(log="decibel")(silence), -100, atol=1e-4)
+
+
+def test_safe_in_threads(rng):
+    representation = from_fields()
+    clips = 0.1 * rng.standard_normal((8, 44_100)).astype(np.float32)
+    alone = [representation(clip) for clip in clips]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(representation, np.tile(clips, (5, 1))))
+    for place, features in enumerate(together):
+        np.testing.assert_array_equal(features, alone[place % 8])
+
+
+def test_tables_travel_and_do_not_count_as_parameters(noise):
+    representation, fresh = from_fields(), from_fields()
+    features = representation(noise)
+    copy = pickle.loads(pickle.dumps(representation))  # noqa: S301 - our own bytes
+    assert "mel_weights" in vars(copy)
+    assert copy == fresh
+    np.testing.assert_array_equal(copy(noise), features)
+
+
+def test_refuses_another_length():
+    with pytest.raises(ValueError, match=r"expected samples of shape \(44100,\), received \(7,\)"):
+        from_fields()(np.zeros(7, np.float32))
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"frames": 52}, "features.frames: 52 frames; a clip of 1 s has 51"),
+        ({"window_seconds": 0.1}, "features.window_seconds: 4410 samples"),
+        ({"hop_seconds": 1e-6}, "features.hop_seconds"),
+        ({"f_max": 30_000.0}, "features.f_max: 30000 Hz"),
+        ({"f_min": 9000.0, "f_max": 8000.0}, "features.f_max"),
+        ({"kind": "waveform"}, "features.normalise.method"),
+    ],
+)
+def test_contradictions_are_one_sentence(fields, message):
+    with pytest.raises(ConfigError, match=message):
+        from_settings(SECOND, FeatureSettings(**{"frames": None, **fields}))
+
+
+def test_bands_without_bins_are_refused(noise):
+    with pytest.raises(ConfigError, match=r"features.n_mels: \d+ of 512 mel bands"):
+        from_fields(n_mels=512)(noise)
+
+
+def test_waveform_is_the_clip(noise):
+    settings = FeatureSettings.model_validate(
+        {"kind": "waveform", "normalise": {"method": "none"}, "frames": None}
+    )
+    waveform = from_settings(SECOND, settings)
+    assert waveform == Waveform(44_100, 44_100)
+    assert waveform.shape == (44_100,)
+    np.testing.assert_array_equal(waveform(noise), noise)
+    with pytest.raises(ValueError, match="expected samples"):
+        waveform(noise[:5])
+
+
+@pytest.mark.real_audio
+@pytest.mark.parametrize(
+    ("pattern", "seconds"), [("tau2022_mini/audio/*.wav", 1.0), ("esc10/audio/*.ogg", 5.0)]
+)
+def test_parity_on_real_clips(real_audio, pattern, seconds):
+    representation = from_settings(AudioSettings(seconds=seconds), BASELINE)
+    worst = []
+    for path in sorted(real_audio.glob(pattern))[::8]:
+        samples = read_audio(path, sample_rate=44_100, seconds=seconds)
+        clip = fit_length(samples, length=representation.n_samples, short="zeros")
+        difference = np.abs(representation(clip) - definition(representation, clip))
+        worst.append(difference.max() * DB)
+    assert len(worst) >= 20
+    assert np.median(worst) < 0.01
+    assert max(worst) < 0.05

@@ -1,0 +1,170 @@
+"""The run folder: stages are done once, runs never mix, one process at a time."""
+
+import json
+import subprocess
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from utils.errors import UserError
+from utils.files import write_text
+from utils.run import commit, open_run, versions
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def console(tmp_path):
+    with (tmp_path / "console.txt").open("w") as stream:
+        yield Console(file=stream, width=100)
+
+
+@pytest.fixture
+def start(tmp_path, console):
+    """Open a run; all are closed at the end of the test."""
+    with ExitStack() as stack:
+        yield lambda **changes: stack.enter_context(run_in(tmp_path, console, **changes))
+
+
+def run_in(tmp_path, console, **changes):
+    arguments = {
+        "runs": tmp_path / "runs", "set_id": "task1a", "parameters": {"epochs": 3},
+        "data": "demo", "identity": "abc", "seed": 0, "console": console,
+    }  # fmt: skip
+    return open_run(**(arguments | changes))
+
+
+def do(place, name, file):
+    """Do a stage that makes one file; tell whether there was work."""
+    with place.stage(name, makes=(file,)) as stage:
+        if stage.needed:
+            write_text(place.folder / file, name)
+    return stage.needed
+
+
+def test_a_finished_stage_is_not_done_again(start, tmp_path):
+    run = start()
+    assert do(run.place("fold1", alone=True), "training", "model")
+    assert not do(run.place("fold1", alone=True), "training", "model")
+
+
+def test_a_stage_whose_file_is_gone_is_done_again_with_all_that_follow(start, tmp_path):
+    run = start()
+    first = run.place("fold1", alone=True)
+    do(first, "training", "model")
+    do(first, "test", "scores")
+    (run.folder / "model").unlink()
+    second = run.place("fold1", alone=True)
+    assert do(second, "training", "model")
+    assert do(second, "test", "scores")
+
+
+def test_a_stage_that_failed_is_done_again(start, tmp_path):
+    run = start()
+    with pytest.raises(ZeroDivisionError), run.place("", alone=True).stage("test", makes=("x",)):
+        write_text(run.folder / "x", "half")
+        raise ZeroDivisionError
+    assert do(run.place("", alone=True), "test", "x")
+
+
+def test_folds_have_folders_of_their_own(start, tmp_path):
+    run = start()
+    place = run.place("fold2", alone=False)
+    do(place, "training", "model")
+    assert (run.folder / "fold2" / "model").exists()
+    assert set(place.record) == {"training"}
+
+
+def test_other_parameters_data_or_seed_are_another_folder(start, tmp_path):
+    folders = set()
+    changes = [{}, {"parameters": {"epochs": 4}}, {"identity": "abd"}, {"seed": 1}, {"data": "x"}]
+    for change in changes:
+        run = start(**change)
+        folders.add(run.folder)
+        run.__exit__()
+    assert len(folders) == len(changes)
+    assert (tmp_path / "runs" / "task1a" / "latest").resolve() == run.folder
+
+
+def test_the_same_command_finds_its_folder_again(start, tmp_path):
+    first = start()
+    do(first.place("", alone=True), "training", "model")
+    first.__exit__()
+    second = start()
+    assert second.folder == first.folder
+    assert not do(second.place("", alone=True), "training", "model")
+
+
+def test_overwrite_starts_anew(start, tmp_path):
+    first = start()
+    do(first.place("fold1", alone=False), "training", "model")
+    first.__exit__()
+    second = start(overwrite=True)
+    assert do(second.place("fold1", alone=False), "training", "model")
+
+
+def test_two_processes_do_not_share_a_folder(start, tmp_path):
+    start()
+    with pytest.raises(UserError, match="another process runs in this folder"):
+        start()
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(start, tmp_path):
+    (tmp_path / "runs").write_text("a file where a folder should be")
+    with pytest.raises(UserError, match="cannot be written"):
+        start()
+
+
+def test_headings_go_to_console_and_log(start, tmp_path, console):
+    run = start()
+    do(run.place("fold2", alone=False), "training", "model")
+    console.file.flush()
+    assert "fold2: training" in (tmp_path / "console.txt").read_text()
+    assert "fold2: training took" in (run.folder / "log.txt").read_text()
+
+
+def test_versions_are_those_installed():
+    import numpy
+
+    assert versions()["numpy"] == numpy.__version__
+
+
+def test_commit_tells_of_changes(tmp_path):
+    def git(*arguments):
+        identity = ["-c", "user.name=x", "-c", "user.email=x@example.org"]
+        subprocess.run(["git", "-C", str(tmp_path), *identity, *arguments], check=True)
+
+    assert commit(tmp_path) == ""
+    git("init", "-q")
+    (tmp_path / "a").write_text("1")
+    git("add", "a")
+    git("commit", "-qm", "one")
+    clean = commit(tmp_path)
+    (tmp_path / "a").write_text("2")
+    assert len(clean) == 12
+    assert commit(tmp_path) == f"{clean}+changes"
+
+
+QUIET = """
+import os, json
+from utils.backend import quiet_stderr
+with quiet_stderr():
+    os.write(2, b"noise")
+try:
+    with quiet_stderr():
+        os.write(2, b"what went wrong")
+        raise ValueError
+except ValueError:
+    print(json.dumps("raised"))
+"""
+
+
+def test_native_noise_is_kept_back_unless_it_explains_an_error():
+    answer = subprocess.run(
+        [sys.executable, "-c", QUIET], cwd=PROJECT, capture_output=True, text=True, check=True
+    )
+    assert json.loads(answer.stdout) == "raised"
+    assert answer.stderr == "what went wrong"

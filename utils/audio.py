@@ -1,0 +1,198 @@
+"""Audio file -> float32 mono samples at one rate and of one length."""
+
+import os
+import struct
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Literal
+
+import numpy as np
+
+from utils.errors import AudioError
+
+if TYPE_CHECKING:
+    import soundfile
+
+_MARGIN_SECONDS = 0.1  # read beyond a time limit, so that the resampler's filter sees what follows
+_MP3_FRAME = 1152  # samples; an MP3 header may promise one frame more than there is
+_UNKNOWN_SIZE = (
+    0x7FFF_0000  # chunk sizes from here on are placeholders of programs writing to a pipe
+)
+_OGG_PAGE = 65_307  # bytes of the longest page
+
+_CHUNKED = {b"RIFF": ("<", b"data"), b"RIFX": (">", b"data"), b"FORM": (">", b"SSND")}
+_LONG_CHUNKED = (b"RF64", b"BW64")
+
+
+def read_audio(
+    path: str | os.PathLike[str], *, sample_rate: int, seconds: float | None = None
+) -> np.ndarray:
+    """Read an audio file as mono samples at one rate.
+
+    Whatever libsndfile reads (wav of 16, 24 and 32 bits and float, flac, ogg, mp3, aiff ...); the
+    mean of all channels; other rates are resampled by soxr at its high quality.
+
+    Args:
+        path: the file.
+        sample_rate: hertz of the result.
+        seconds: read no more than this from the start; None reads all.
+
+    Returns:
+        float32 (samples,), at least one.
+
+    Raises:
+        AudioError: when the file is missing, empty, no audio, cut off, or holds samples that are no
+            finite numbers. The message opens with the path. A cut-off file is told from the sizes
+            that its own headers promise (wav, rf64, aiff, flac, ogg, mp3 with a length header).
+    """
+    import soundfile
+
+    path = Path(path)
+    _check_file(path)
+    try:
+        with soundfile.SoundFile(path) as stream:
+            wanted = _frames_to_read(stream.samplerate, sample_rate, seconds)
+            samples = _read_frames(stream, wanted, path)
+            rate = stream.samplerate
+    except (soundfile.SoundFileError, TypeError) as error:  # TypeError: headerless .raw
+        reason = str(getattr(error, "error_string", error)).removeprefix("Error : ").rstrip(". ")
+        raise AudioError(f"{path}: is broken or no audio file ({reason}); replace it.") from error
+    _check_samples(samples, rate, path)
+    if rate != sample_rate:
+        samples = _resample(samples, rate, sample_rate)
+    return samples if seconds is None else samples[: max(1, round(seconds * sample_rate))]
+
+
+def fit_length(
+    samples: np.ndarray, *, length: int, short: Literal["zeros", "loop", "reflect"]
+) -> np.ndarray:
+    """Cut or extend a clip at its end.
+
+    Args:
+        samples: (samples,), at least one.
+        length: wanted number of samples.
+        short: how a shorter clip goes on: ``zeros``; ``loop``, from its start again; ``reflect``,
+            back and forth as often as it takes, end samples not doubled.
+
+    Returns:
+        (length,); a view where the clip is long enough.
+
+    Raises:
+        ValueError: for a clip without samples or an unknown ``short``.
+    """
+    count = len(samples)
+    if count == 0:
+        raise ValueError("a clip without samples cannot be extended")
+    if count >= length:
+        return samples[:length]
+    if short == "zeros":
+        return np.concatenate([samples, np.zeros(length - count, samples.dtype)])
+    place = np.arange(length)
+    if short == "loop":
+        return samples[place % count]
+    if short == "reflect":
+        period = max(1, 2 * (count - 1))
+        place %= period
+        return samples[np.minimum(place, period - place) if count > 1 else place]
+    raise ValueError(f"short must be zeros, loop or reflect, received {short!r}")
+
+
+def _check_file(path: Path) -> None:
+    """Refuse what is missing, empty or shorter than its own headers say."""
+    try:
+        with path.open("rb") as stream:
+            size = os.fstat(stream.fileno()).st_size
+            if size == 0:
+                raise AudioError(f"{path}: is an empty file (0 bytes); replace it.")
+            missing = _missing_bytes(stream, size)
+    except FileNotFoundError as error:
+        raise AudioError(f"{path}: is missing; restore it or take it off the list.") from error
+    except OSError as error:
+        raise AudioError(f"{path}: cannot be opened ({error.strerror}).") from error
+    if missing:
+        raise AudioError(f"{path}: is cut off ({missing}); replace it.")
+
+
+def _missing_bytes(stream: BinaryIO, size: int) -> str:
+    """Say what the container's headers promise and the file lacks; empty if nothing."""
+    magic = stream.read(4)
+    if magic == b"OggS":
+        stream.seek(max(0, size - _OGG_PAGE))
+        return "" if _ends_ogg(stream.read()) else "the page that ends its stream is not there"
+    promised = _promised_size(stream, magic)
+    return "" if promised <= size else f"its header promises {promised} bytes, it has {size}"
+
+
+def _ends_ogg(tail: bytes) -> bool:
+    """Whether the last page is whole and carries the end-of-stream flag (RFC 3533, section 6)."""
+    page = tail[max(0, tail.rfind(b"OggS")) :]
+    if len(page) < 27 or not page[5] & 4:
+        return False
+    lengths = page[27 : 27 + page[26]]
+    return len(lengths) == page[26] and len(page) >= 27 + len(lengths) + sum(lengths)
+
+
+def _promised_size(stream: BinaryIO, magic: bytes) -> int:
+    """Bytes up to the end of the samples as a chunked container states it; 0 where it does not.
+
+    RIFF and AIFF: EA IFF 85; RF64, whose sizes above 4 GB stand in a ``ds64`` chunk: EBU Tech 3306.
+    """
+    if magic not in _CHUNKED and magic not in _LONG_CHUNKED:
+        return 0
+    order, wanted = _CHUNKED.get(magic, ("<", b"data"))
+    long_size, place = 0, 12
+    while True:
+        stream.seek(place)
+        head = stream.read(8)
+        if len(head) < 8:
+            return 0  # no samples at all: libsndfile says what is wrong
+        name, size = head[:4], struct.unpack(f"{order}I", head[4:])[0]
+        if name == b"ds64":
+            body = stream.read(16)
+            long_size = struct.unpack("<Q", body[8:])[0] if len(body) == 16 else 0
+        if name == wanted:
+            if magic in _LONG_CHUNKED and size == 0xFFFF_FFFF:
+                return place + 8 + long_size
+            return 0 if size >= _UNKNOWN_SIZE else place + 8 + size
+        place += 8 + size + size % 2
+
+
+def _frames_to_read(rate: int, sample_rate: int, seconds: float | None) -> int:
+    """Frames of the file that ``seconds`` of the result need; -1 for all."""
+    if seconds is None:
+        return -1
+    margin = 0.0 if rate == sample_rate else _MARGIN_SECONDS
+    return max(1, round((seconds + margin) * rate))
+
+
+def _read_frames(stream: "soundfile.SoundFile", wanted: int, path: Path) -> np.ndarray:
+    """Read and mix to mono; fewer frames than promised are an error."""
+    promised = stream.frames if wanted < 0 else min(stream.frames, wanted)
+    frames = stream.read(wanted, dtype="float32", always_2d=True)
+    tolerance = _MP3_FRAME if stream.format == "MP3" else 0
+    if len(frames) < promised - tolerance:
+        raise AudioError(
+            f"{path}: is cut off (its header promises {promised} samples, {len(frames)} can be "
+            "read); replace it."
+        )
+    return frames[:, 0] if frames.shape[1] == 1 else frames.mean(axis=1)
+
+
+def _check_samples(samples: np.ndarray, rate: int, path: Path) -> None:
+    """Refuse a clip of no samples and one with NaN or infinity."""
+    if not samples.size:
+        raise AudioError(f"{path}: holds no samples; replace it.")
+    finite = np.isfinite(samples)
+    if not finite.all():
+        first = int(np.argmin(finite))
+        raise AudioError(
+            f"{path}: holds {int(samples.size - finite.sum())} samples that are not finite numbers "
+            f"(the first at {first / rate:.3f} s); replace it."
+        )
+
+
+def _resample(samples: np.ndarray, rate: int, sample_rate: int) -> np.ndarray:
+    """Change the rate; a clip shorter than one new sample keeps its first."""
+    import soxr
+
+    resampled = soxr.resample(samples, rate, sample_rate, quality="HQ")
+    return resampled if resampled.size else samples[:1]

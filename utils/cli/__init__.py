@@ -1,0 +1,6 @@
+"""The command line that all task scripts share."""
+
+from utils.cli.main import main
+from utils.cli.script import Script
+
+__all__ = ["Script", "main"]

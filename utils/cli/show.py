@@ -1,0 +1,71 @@
+"""What the --show options and a comparison of sets print."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from utils.report.comparison import comparison_table, results_table, write_comparison
+from utils.report.limits import broken_limits
+from utils.report.results import Results, read_results
+from utils.report.tables import Column, Row, Table
+from utils.report.tables import show as show_table
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from utils.config import Catalogue, Resolved
+    from utils.experiment import Job
+
+
+def sets(console: "Console", catalogue: "Catalogue", task: str) -> None:
+    """List the sets of a script."""
+    rows = tuple(Row((set_id, catalogue.description(set_id))) for set_id in catalogue.set_ids(task))
+    show_table(
+        console, Table("Sets", (Column("set", words=True), Column("description", words=True)), rows)
+    )
+
+
+def parameters(console: "Console", resolved: "Sequence[Resolved]") -> None:
+    """Print sets as resolved, as YAML."""
+    import yaml
+
+    for one in resolved:
+        text = yaml.safe_dump(one.parameters(), sort_keys=False, allow_unicode=True, width=100)
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def results(console: "Console", folders: Iterable[Path], set_ids: Sequence[str]) -> None:
+    """List the finished runs of a script's sets."""
+    found = [
+        (path.parent.name, read_results(path))
+        for folder in sorted(folders)
+        for set_id in set_ids
+        for path in sorted((folder / set_id).glob("*/results.json"))
+        if path.parent.name != "latest"
+    ]
+    if not found:
+        console.print("no finished runs yet")
+        return
+    show_table(console, results_table(found))
+
+
+def model(console: "Console", job: "Job") -> None:
+    """Print the network's layers with parameters and operations."""
+    from models import complexity
+    from utils.experiment.fold import build_network
+    from utils.features import from_settings
+    from utils.report.size import layers_table
+
+    representation = from_settings(job.settings.audio, job.settings.features)
+    counted = complexity.count(build_network(job, representation))
+    show_table(console, layers_table(counted))
+
+
+def comparison(console: "Console", runs: Sequence[Results], folder: Path) -> None:
+    """Print the table of several runs and write their common report."""
+    show_table(console, comparison_table(runs))
+    for run in runs:
+        for line in broken_limits(run):
+            console.print(line, markup=False, style="yellow")
+    page = write_comparison(folder, runs)
+    console.print(f"comparison: {page}", markup=False, soft_wrap=True)

@@ -1,0 +1,145 @@
+"""A user's own data set: one table, one audio folder, column names by configuration."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from utils.config.schema import ColumnSettings, DatasetSettings
+from utils.datasets.base import Clip, DataSet, Fold
+from utils.datasets.layout import check_audio, choose_folds, clip_path, unseen_devices
+from utils.datasets.leaks import find_leaks
+from utils.datasets.split import split_validation
+from utils.datasets.tables import Row, Table, nearest, read_table
+from utils.errors import DataError
+
+TEST_SHARE = 0.3
+
+
+def load_csv(settings: DatasetSettings, *, root: Path, name: str) -> DataSet:
+    """Read a labelled data set from a table.
+
+    With a fold column, fold k tests on the clips of fold k and trains on all others. Without one, a
+    seeded test part of 30 % is drawn by the validation method, and a note says so.
+
+    Args:
+        settings: metadata, audio_folder, columns, classes, folds, validation.
+        root: folder of the table and the audio.
+        name: name of the result.
+
+    Raises:
+        DataError: when the table or audio is missing, or a row contradicts the settings.
+    """
+    columns = settings.columns
+    table = _read(settings, root, labelled=True)
+    classes = settings.classes or tuple(sorted({row[columns.label] for row in table.rows}))
+    clips = _labelled_clips(table, settings, root, classes)
+    notes: list[str] = []
+    if columns.fold is None:
+        rest, test = _draw_test(clips, settings)
+        parts = {1: (rest, test)}
+        choose_folds(settings.folds, [1], source=table.path)
+        notes.append(
+            f"{table.path.name} has no fold column: {len(test)} of {len(clips)} clips were drawn"
+            f" for test (seed {settings.validation.seed}, method '{settings.validation.method}')."
+        )
+    else:
+        parts = _parts_by_fold(table, columns.fold, clips, settings.folds)
+    folds = tuple(
+        Fold(f"fold{number}", *split_validation(rest, settings.validation), test)
+        for number, (rest, test) in parts.items()
+    )
+    return DataSet(name, classes, folds, tuple(notes) + find_leaks(folds), unseen_devices(folds))
+
+
+def load_csv_evaluation(settings: DatasetSettings, *, root: Path) -> tuple[Clip, ...]:
+    """Read the files of a table, without labels: only the file name column is needed.
+
+    Raises:
+        DataError: when the table or audio is missing.
+    """
+    table = _read(settings, root, labelled=False)
+    clips = tuple(_clip(table, row, settings, root) for row in table.rows)
+    _refuse_repeats(table, clips)
+    check_audio(clips, folder=root)
+    return clips
+
+
+def _read(settings: DatasetSettings, root: Path, *, labelled: bool) -> Table:
+    if not root.is_dir():
+        raise DataError(f"{root}: there is no such folder; --data names the data set's folder.")
+    columns = settings.columns
+    filled = [columns.filename]
+    if labelled:
+        filled += [columns.label] + [name for name in (columns.fold,) if name is not None]
+    optional = [name for name in (columns.group, columns.device) if labelled and name is not None]
+    return read_table(root / settings.metadata, required=filled + optional, filled=filled)
+
+
+def _labelled_clips(
+    table: Table, settings: DatasetSettings, root: Path, classes: Sequence[str]
+) -> tuple[Clip, ...]:
+    """Clips in the order of the rows; every class must occur, every label must be a class."""
+    clips = []
+    for row in table.rows:
+        label = row[settings.columns.label]
+        if label not in classes:
+            raise table.error(row, f"unknown class '{label}'. {nearest(label, classes)}")
+        clips.append(replace(_clip(table, row, settings, root), labels=(label,)))
+    _refuse_repeats(table, clips)
+    unused = sorted(set(classes) - {clip.labels[0] for clip in clips})
+    if unused:
+        raise DataError(f"{table.path}: no clip has the class '{unused[0]}' of dataset.classes.")
+    check_audio(clips, folder=root)
+    return tuple(clips)
+
+
+def _clip(table: Table, row: Row, settings: DatasetSettings, root: Path) -> Clip:
+    columns: ColumnSettings = settings.columns
+    name = row[columns.filename]
+    path = clip_path(root / settings.audio_folder, name)
+    values = [
+        row.values.get(column) if column else None for column in (columns.group, columns.device)
+    ]
+    return Clip(name=name, path=path, group=values[0] or None, device=values[1] or None)
+
+
+def _refuse_repeats(table: Table, clips: Sequence[Clip]) -> None:
+    seen: set[str] = set()
+    for row, clip in zip(table.rows, clips, strict=True):
+        if clip.name in seen:
+            raise table.error(row, f"'{clip.name}' is listed twice; remove one row.")
+        seen.add(clip.name)
+
+
+def _parts_by_fold(
+    table: Table, column: str, clips: Sequence[Clip], wanted: Sequence[int] | None
+) -> dict[int, tuple[tuple[Clip, ...], tuple[Clip, ...]]]:
+    """Clips outside and inside each wanted fold."""
+    numbers = [_fold_number(table, row, column) for row in table.rows]
+    available = sorted(set(numbers))
+    if len(available) < 2:
+        raise DataError(
+            f"{table.path}: column '{column}' has only fold {available[0]}; it needs two at least,"
+            " or set dataset.columns.fold to null."
+        )
+    pairs = list(zip(numbers, clips, strict=True))
+    return {
+        fold: (
+            tuple(clip for number, clip in pairs if number != fold),
+            tuple(clip for number, clip in pairs if number == fold),
+        )
+        for fold in choose_folds(wanted, available, source=table.path)
+    }
+
+
+def _fold_number(table: Table, row: Row, column: str) -> int:
+    try:
+        return int(row[column])
+    except ValueError as error:
+        raise table.error(row, f"fold '{row[column]}' is not a whole number.") from error
+
+
+def _draw_test(
+    clips: Sequence[Clip], settings: DatasetSettings
+) -> tuple[tuple[Clip, ...], tuple[Clip, ...]]:
+    return split_validation(clips, settings.validation.model_copy(update={"amount": TEST_SHARE}))

@@ -1,0 +1,114 @@
+"""Where a data set lies: its folder, its audio files, its folds."""
+
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePosixPath
+
+from utils.datasets.base import Clip, Fold
+from utils.errors import DataError
+
+SHOWN = 5
+
+
+def find_folder(root: Path, *, published: str, sign: str) -> Path:
+    """Folder of a data set: ``root`` itself, or the published folder within it.
+
+    Args:
+        root: what the user named.
+        published: name of the folder as it is unpacked.
+        sign: a file, relative to the folder, by which it is recognised.
+
+    Raises:
+        DataError: when neither has the file.
+    """
+    if not root.is_dir():
+        raise DataError(f"{root}: there is no such folder; --data names the data set's folder.")
+    for folder in (root, root / published):
+        if (folder / sign).is_file():
+            return folder
+    raise DataError(
+        f"{root}: neither {sign} nor {published}/{sign} is there; this is not {published}."
+    )
+
+
+def clip_path(folder: Path, name: str) -> Path:
+    """Path of a listed file, which must lie inside the folder.
+
+    Raises:
+        DataError: for an absolute name or one that climbs out by ``..``.
+    """
+    parts = PurePosixPath(name)
+    if parts.is_absolute() or ".." in parts.parts:
+        raise DataError(
+            f"{folder}: the listed file '{name}' is not inside the folder; correct its name."
+        )
+    return folder / parts
+
+
+def check_audio(clips: Iterable[Clip], *, folder: Path) -> None:
+    """Require that every clip's file is there, reading each directory once.
+
+    Args:
+        clips: all clips of a data set.
+        folder: the data set, named in the message.
+
+    Raises:
+        DataError: with the number and the first names of missing files.
+    """
+    wanted: dict[Path, list[Clip]] = defaultdict(list)
+    for clip in clips:
+        wanted[clip.path.parent].append(clip)
+    missing = []
+    for directory, here in wanted.items():
+        present = _files_in(directory)
+        missing += [clip.name for clip in here if clip.path.name not in present]
+    if missing:
+        total = sum(len(here) for here in wanted.values())
+        first = ", ".join(sorted(missing)[:SHOWN])
+        more = ", ..." if len(missing) > SHOWN else ""
+        raise DataError(
+            f"{folder}: {len(missing)} of {total} listed audio files are missing: {first}{more};"
+            " complete the download."
+        )
+
+
+def _files_in(directory: Path) -> set[str]:
+    try:
+        with os.scandir(directory) as entries:
+            return {entry.name for entry in entries if entry.is_file()}
+    except (FileNotFoundError, NotADirectoryError):
+        return set()
+
+
+def choose_folds(
+    wanted: Sequence[int] | None, available: Sequence[int], *, source: Path
+) -> list[int]:
+    """Numbers of the folds to run.
+
+    Args:
+        wanted: ``dataset.folds``; None for all.
+        available: the data set's folds.
+        source: named in the message.
+
+    Raises:
+        DataError: when a wanted fold does not exist.
+    """
+    if wanted is None:
+        return list(available)
+    known = ", ".join(map(str, available))
+    if not wanted:
+        raise DataError(f"dataset.folds: the list is empty; {source} has folds {known}.")
+    for number in wanted:
+        if number not in available:
+            raise DataError(f"dataset.folds: {source} has no fold {number}, only {known}.")
+    return list(dict.fromkeys(wanted))
+
+
+def unseen_devices(folds: Iterable[Fold]) -> tuple[str, ...]:
+    """Devices of test clips that no training or validation clip of the same fold has, sorted."""
+    unseen: set[str] = set()
+    for fold in folds:
+        known = {clip.device for clip in fold.train + fold.validation}
+        unseen.update(clip.device for clip in fold.test if clip.device and clip.device not in known)
+    return tuple(sorted(unseen))

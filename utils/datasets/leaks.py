@@ -1,0 +1,47 @@
+"""What lies on both sides of a split: a file, a location, a speaker, a source recording."""
+
+from collections.abc import Sequence
+from itertools import combinations
+
+from utils.datasets.base import Clip, Fold
+from utils.errors import DataError
+
+
+def find_leaks(folds: Sequence[Fold]) -> tuple[str, ...]:
+    """One sentence for every pair of parts that share groups, with counts and examples.
+
+    Args:
+        folds: folds of one data set.
+
+    Returns:
+        Notes for the report; empty for a clean split.
+
+    Raises:
+        DataError: when the same file is in two parts of a fold.
+    """
+    return tuple(note for fold in folds for note in _leaks_of(fold))
+
+
+def _leaks_of(fold: Fold) -> list[str]:
+    parts = {"training": fold.train, "validation": fold.validation, "test": fold.test}
+    notes = []
+    for (first, clips), (second, others) in combinations(parts.items(), 2):
+        shared_files = sorted({clip.name for clip in clips} & {clip.name for clip in others})
+        if shared_files:
+            raise DataError(
+                f"{fold.name}: {len(shared_files)} files are in both the {first} and the {second}"
+                f" part (such as {shared_files[0]}); remove them from one of the lists."
+            )
+        shared = sorted(_groups(clips) & _groups(others))
+        if shared:
+            both = [sum(clip.group in shared for clip in side) for side in (clips, others)]
+            notes.append(
+                f"{fold.name}: {len(shared)} groups (places, speakers or source recordings) are in"
+                f" both the {first} part ({both[0]} clips) and the {second} part ({both[1]} clips),"
+                f" such as {', '.join(shared[:3])}: scores may be too good."
+            )
+    return notes
+
+
+def _groups(clips: Sequence[Clip]) -> set[str]:
+    return {clip.group for clip in clips if clip.group is not None}

@@ -1,0 +1,211 @@
+"""Tasks that tell something about a whole clip: features, folds, scores, report."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+
+from utils import run as runs
+from utils.datasets import Clip, Fold, split_validation
+from utils.evaluation import Predictions, SceneScores, pool, summarise_folds
+from utils.experiment.fold import ClipFeatures, FoldExperiment, build_network
+from utils.experiment.job import Job
+from utils.features import BadClip, FeatureStore, LogMel, Waveform, extract, from_settings
+from utils.report import limits
+from utils.report.plots import WrongClip
+from utils.report.results import ExportFacts, LayerFacts, ModelFacts, Results
+from utils.report.scenes import pick_wrong
+
+Score = Callable[[Predictions, int], SceneScores]
+"""Scores predictions of clips; the second argument is the number of bootstrap resamples."""
+
+
+class ClipExperiment:
+    """The steps that a task script tells, in order.
+
+    Args:
+        job: one set on one data set with one seed.
+        score: the task's scores.
+    """
+
+    def __init__(self, job: Job, *, score: Score) -> None:
+        self.job = job
+        self.score = score
+        self.folds: tuple[FoldExperiment, ...] = ()
+        self.bad: tuple[BadClip, ...] = ()
+        self.representation = from_settings(job.settings.audio, job.settings.features)
+        self._predictions: list[Predictions] = []
+        self._exported: dict[str, list[Predictions]] = {}
+
+    def check_network(self) -> None:
+        """Build and compile the network, so that its mistakes show before any audio is read.
+
+        Raises:
+            ConfigError: what is wrong, with file and line.
+        """
+        from utils.training import compile_model
+
+        compile_model(build_network(self.job, self.representation), self.job.settings.training)
+
+    def extract(self) -> None:
+        """Compute the features of all clips once, in parallel, or find them."""
+        data = self.job.data
+        with self.job.run.place("", alone=True).stage("features"):
+            training = {clip for fold in data.folds for clip in fold.train}
+            features = self._extract(data.clips, training=training)
+        self.bad = features.store.bad
+        alone = len(data.folds) == 1
+        self.folds = tuple(
+            FoldExperiment(self.job, fold, features, self.job.run.place(fold.name, alone=alone))
+            for fold in data.folds
+        )
+
+    def evaluation_fold(self, evaluation: Sequence[Clip]) -> FoldExperiment:
+        """Make the fold of a submission: all labelled clips train, unlabelled ones are predicted.
+
+        Its stages lie in the sub-folder ``all_data``.
+
+        Args:
+            evaluation: clips without labels.
+        """
+        data, place = self.job.data, self.job.run.place("all_data", alone=False)
+        train, validation = split_validation(data.clips, self.job.settings.dataset.validation)
+        with place.stage("features"):
+            labelled = self._extract(data.clips, training=train)
+            unlabelled = self._extract(evaluation, training=())
+        fold = Fold("all_data", train, validation, tuple(evaluation))
+        return FoldExperiment(self.job, fold, labelled, place, test_features=unlabelled)
+
+    def _extract(self, clips: Sequence[Clip], *, training: Iterable[Clip]) -> ClipFeatures:
+        """Features of clips, and waveforms of training clips where augmentation needs them."""
+        store = self._store(self.representation, clips)
+        waveforms = None
+        training = sorted(training, key=lambda clip: clip.name)
+        if self.job.settings.augment and training:
+            samples = Waveform(self.representation.sample_rate, self.representation.n_samples)
+            waveforms = self._store(samples, training)
+        return ClipFeatures(self.representation, store, waveforms)
+
+    def _store(self, representation: LogMel | Waveform, clips: Sequence[Clip]) -> FeatureStore:
+        from rich.progress import Progress
+
+        settings = self.job.settings
+        with Progress(console=self.job.run.console, transient=True) as bar:
+            task = bar.add_task("  clips", total=len(clips))
+            return extract(
+                clips,
+                representation,
+                audio=settings.audio,
+                folder=self.job.cache,
+                jobs=settings.pipeline.jobs,
+                progress=lambda done, total: bar.update(task, completed=done, total=total),
+            )
+
+    def run_folds(self) -> None:
+        """Train, test and export fold by fold."""
+        for fold in self.folds:
+            fold.train()
+            self._predictions.append(fold.test())
+            for name, predictions in fold.export().items():
+                self._exported.setdefault(name, []).append(predictions)
+
+    def results(self) -> Results:
+        """Score all test clips, fold by fold and together, and judge the model."""
+        job, settings = self.job, self.job.settings
+        scores = self.score(pool(self._predictions), settings.evaluation.bootstrap).as_dict()
+        if len(self.folds) > 1:
+            scores["per_fold"] = summarise_folds(
+                {
+                    fold.fold.name: self.score(predictions, 0)
+                    for fold, predictions in zip(self.folds, self._predictions, strict=True)
+                }
+            )
+        model, exports = self._model_facts(), self._export_facts()
+        return Results(
+            set_id=settings.set_id,
+            description=settings.description,
+            data=job.run.data,
+            data_identity=job.run.identity,
+            demo=job.run.is_demo,
+            seed=job.run.seed,
+            commit=runs.commit(job.project),
+            versions=runs.versions(),
+            stages=self._seconds(),
+            scores=scores,
+            model=model,
+            exports=exports,
+            limits=limits.judge(settings.limits, model=model, exports=exports),
+            notes=(*job.data.notes, *(f"{bad.name}: left out: {bad.reason}" for bad in self.bad)),
+            differences_in_demo=job.demo_differences,
+        )
+
+    def _seconds(self) -> dict[str, float]:
+        """Seconds of each stage, summed over the folds."""
+        places = {self.job.run.folder: self.job.run.place("", alone=True)}
+        places |= {fold.place.folder: fold.place for fold in self.folds}
+        seconds: dict[str, float] = {}
+        for place in places.values():
+            for stage, value in place.record.items():
+                seconds[stage] = round(seconds.get(stage, 0.0) + value, 3)
+        return seconds
+
+    def _model_facts(self) -> ModelFacts:
+        from models import complexity
+        from utils.inference import load_keras
+
+        counted = complexity.count(load_keras(self.folds[0].model_path))
+        return ModelFacts(
+            parameters=counted.parameters,
+            trainable=counted.trainable,
+            non_zero=counted.non_zero,
+            macs=counted.macs,
+            keras_float16_bytes=counted.keras_float16_bytes,
+            peak_activation_bytes=counted.peak_activation_bytes,
+            layers=tuple(
+                LayerFacts(
+                    name=layer.name,
+                    kind=layer.kind,
+                    output_shape=layer.output_shape,
+                    parameters=layer.parameters,
+                    macs=layer.macs or 0,
+                )
+                for layer in counted.layers
+            ),
+        )
+
+    def _export_facts(self) -> dict[str, ExportFacts]:
+        """Sizes of the first fold's files; scores, differences and times over all folds."""
+        facts: dict[str, ExportFacts] = {}
+        per_fold = [fold.export_facts() for fold in self.folds]
+        for name, parts in self._exported.items():
+            scores = self.score(pool(parts), 0).overall
+            measured = [fold[name] for fold in per_fold]
+            facts[name] = ExportFacts(
+                **{
+                    key: measured[0][key]
+                    for key in (
+                        "file_bytes", "parameters", "non_zero", "parameter_bytes", "non_zero_bytes",
+                    )
+                },
+                scores={key: scores[key] for key in ("accuracy", "log_loss")},
+                max_difference=max(part["max_difference"] for part in measured),
+                latency_ms=float(np.median([part["latency_ms"] for part in measured])),
+            )  # fmt: skip
+        return facts
+
+    def wrong_clips(self) -> tuple[WrongClip, ...]:
+        """The most confident mistakes, with their spectrograms."""
+        predictions = pool(self._predictions)
+        truth, classes = predictions.known_truth, self.job.data.classes
+        number = self.job.settings.report.wrong_clips
+        chosen = pick_wrong(predictions.probabilities, truth, number=number)
+        store = self.folds[0].features.store
+        return tuple(
+            WrongClip(
+                name=predictions.names[i],
+                features=np.array(store.array[store.row_of[predictions.names[i]]]),
+                truth=classes[truth[i]],
+                predicted=classes[predictions.predicted[i]],
+                probability=float(predictions.probabilities[i].max()),
+            )
+            for i in chosen
+        )

@@ -1,0 +1,163 @@
+"""From a Keras network to TFLite files: float32, float16, dynamic range and full int8.
+
+The network is traced once, for one clip; every format is converted from that trace. (Converting the
+Keras model or a SavedModel anew for each format takes three times as long and gives the same
+weights.) Several outputs come in Keras' order, sorted by name where they have names.
+"""
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from utils.backend import quiet_stderr
+from utils.errors import UserError
+from utils.files import write_bytes
+from utils.inference.metadata import Metadata, embed
+
+if TYPE_CHECKING:
+    import keras
+
+FORMATS = ("float32", "float16", "dynamic", "int8")
+
+
+def export_formats(
+    model: "keras.Model",
+    *,
+    calibration: np.ndarray,
+    folder: Path,
+    formats: Sequence[str],
+    metadata: Metadata,
+) -> dict[str, Path]:
+    """Convert a network and write ``model_<format>.tflite`` files, each whole or not at all.
+
+    All files take one clip at a time and need TFLite's builtin operators only. ``int8`` is int8
+    throughout, input and output included; its ranges are those seen on the calibration clips.
+    ``dynamic`` has int8 weights and computes in float32. A network trained in mixed precision is
+    exported with float32 operations.
+
+    Args:
+        model: a trained network of one input.
+        calibration: float32 (clips, ...), normalised features of training clips; only ``int8``
+            looks at them.
+        folder: where the files go.
+        formats: some of ``float32``, ``float16``, ``dynamic``, ``int8``.
+        metadata: put inside every file.
+
+    Returns:
+        The files by format.
+
+    Raises:
+        UserError: when the network cannot be converted, and for ``int8`` of a recurrent network.
+        ValueError: when a format is unknown, an axis is open, or the calibration clips do not fit.
+    """
+    shape = _clip_shape(model)
+    _check(model, shape=shape, calibration=calibration, formats=formats)
+    paths = {name: folder / f"model_{name}.tflite" for name in formats}
+    with quiet_stderr(), _float32_operations(model):
+        trace = _trace(model, shape)
+        for name, path in paths.items():
+            content = _convert(trace, name=name, calibration=calibration, path=path)
+            write_bytes(path, embed(content, metadata))
+    return paths
+
+
+def _clip_shape(model: "keras.Model") -> tuple[int, ...]:
+    """Shape of one clip as the network takes it."""
+    if len(model.inputs) != 1:
+        raise ValueError(f"{model.name} has {len(model.inputs)} inputs, one can be exported")
+    shape = tuple(model.inputs[0].shape[1:])
+    if None in shape:
+        raise ValueError(f"{model.name}: input {shape} has an open axis, fix its length")
+    return shape
+
+
+def _check(
+    model: "keras.Model", *, shape: tuple[int, ...], calibration: np.ndarray, formats: Sequence[str]
+) -> None:
+    """Refuse what cannot work before any conversion starts."""
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        raise UserError("TFLite export needs the TensorFlow backend; set KERAS_BACKEND=tensorflow.")
+    if unknown := set(formats) - set(FORMATS):
+        raise ValueError(f"unknown formats {sorted(unknown)}, known are {FORMATS}")
+    if "int8" not in formats:
+        return
+    recurrent = [
+        layer.name
+        for layer in model._flatten_layers()
+        if isinstance(layer, keras.layers.RNN) and not layer.unroll
+    ]
+    if recurrent:
+        raise UserError(
+            f"export.formats: int8 is not possible with a recurrent layer ({recurrent[0]}), on "
+            "which TensorFlow Lite's calibration crashes; leave int8 out of the formats."
+        )
+    if calibration.shape[1:] != shape or not len(calibration):
+        raise ValueError(f"calibration clips: needed (clips, *{shape}), got {calibration.shape}")
+    if not np.isfinite(calibration).all():
+        raise ValueError("calibration clips hold values that are not finite")
+
+
+@contextmanager
+def _float32_operations(model: "keras.Model") -> Iterator[None]:
+    """Let a network of mixed precision compute in float32 (its weights are float32 already)."""
+    layers = [layer for layer in model._flatten_layers() if layer.compute_dtype != "float32"]
+    policies = [layer.dtype_policy for layer in layers]
+    try:
+        for layer in layers:
+            layer.dtype_policy = "float32"
+        yield
+    finally:
+        for layer, policy in zip(layers, policies, strict=True):
+            layer.dtype_policy = policy
+
+
+def _trace(model: "keras.Model", shape: tuple[int, ...]) -> Any:
+    """The network as a TensorFlow graph for one clip; of named outputs, a list sorted by name."""
+    import keras
+    import tensorflow as tf
+
+    def outputs(clip: Any) -> list[Any]:
+        return keras.tree.flatten(model(clip, training=False))
+
+    function = tf.function(outputs, autograph=False)
+    return function.get_concrete_function(tf.TensorSpec((1, *shape), tf.float32))
+
+
+def _convert(trace: Any, *, name: str, calibration: np.ndarray, path: Path) -> bytes:
+    """Convert to one format.
+
+    Without the second argument ``from_concrete_functions`` freezes the weights itself; with the
+    model given there it writes files that fail at run time.
+    """
+    import tensorflow as tf
+    from tensorflow.lite.python.convert import ConverterError
+
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([trace])
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    if name != "float32":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if name == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    if name == "int8":
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.inference_input_type = converter.inference_output_type = tf.int8
+        converter.representative_dataset = lambda: (
+            [clip[np.newaxis].astype(np.float32)] for clip in calibration
+        )
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Statistics for quantized inputs")
+            return converter.convert()
+    except (ConverterError, RuntimeError, ValueError) as error:
+        before, _, after = str(error).strip().partition("error: ")
+        reason = (after or before or "no reason given").splitlines()[0]
+        raise UserError(
+            f"{path}: TensorFlow Lite cannot convert this network ({reason}); leave {name} out of "
+            "export.formats, or replace the layer."
+        ) from error

@@ -1,0 +1,157 @@
+"""What is really inside a TFLite file: parameters and their bytes, counted from the flatbuffer."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from utils.errors import UserError
+from utils.inference.metadata import flatbuffer
+
+_TYPES = ("float32", "float16", "int8", "uint8", "int16", "int32", "int64")
+_ARGUMENTS = ("int32", "int64", "bool")  # shapes, axes, indices
+_WEIGHTED = {  # operator: which of its inputs are weights and bias
+    "CONV_2D": (1, 2),
+    "CONV_3D": (1, 2),
+    "CONV_3D_TRANSPOSE": (1, 3),
+    "DEPTHWISE_CONV_2D": (1, 2),
+    "TRANSPOSE_CONV": (1, 3),
+    "FULLY_CONNECTED": (1, 2),
+}
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """Facts of a ``.tflite`` file.
+
+    Attributes:
+        file_bytes: size of the file.
+        parameters: number of weights and biases.
+        non_zero: of these, those that are not zero.
+        parameter_bytes: bytes that they take.
+        non_zero_bytes: bytes of those that are not zero.
+        by_type: number of parameters of each type, such as ``{"int8": 45816, "int32": 174}``.
+    """
+
+    file_bytes: int
+    parameters: int
+    non_zero: int
+    parameter_bytes: int
+    non_zero_bytes: int
+    by_type: dict[str, int]
+
+
+def measure(path: Path) -> FileFacts:
+    """Count the parameters of a ``.tflite`` file.
+
+    A parameter is a value of a constant tensor that is (1) weight or bias of a convolution or a
+    dense layer, of whatever type and size; or (2) an operand of more than one number of any other
+    operator (a normalisation's scale, an embedding), unless it is integer and thus a shape, an
+    axis or an index. Single numbers such as an epsilon, initial states of loops and metadata are
+    no parameters. float16 weights are counted as they are stored. A buffer that is used in several
+    places counts once.
+
+    Args:
+        path: the file.
+
+    Raises:
+        UserError: when the file is missing, damaged, or holds weights of an unknown type.
+    """
+    with flatbuffer(path) as model:
+        tensors: dict[int, Any] = {}
+        for number in range(model.SubgraphsLength()):
+            for tensor in _parameters(model, model.Subgraphs(number)):
+                tensors[tensor.Buffer()] = tensor
+        parameters, non_zero, size, used = Counter[str](), 0, 0, 0
+        for buffer, tensor in sorted(tensors.items(), key=lambda item: item[0]):
+            kind = _type_name(tensor)
+            if kind not in _TYPES:
+                raise UserError(f"{path}: holds weights of type {kind}, which are not counted yet.")
+            values = model.Buffers(buffer).DataAsNumpy().view(kind)
+            count = int(np.count_nonzero(values != _zero(tensor)))
+            parameters[kind] += values.size
+            non_zero += count
+            size += values.nbytes
+            used += count * values.itemsize
+    return FileFacts(
+        file_bytes=path.stat().st_size,
+        parameters=parameters.total(),
+        non_zero=non_zero,
+        parameter_bytes=size,
+        non_zero_bytes=used,
+        by_type=dict(parameters),
+    )
+
+
+def _parameters(model: Any, graph: Any) -> Iterator[Any]:
+    """Tensors of a graph that are parameters."""
+    operators = [graph.Operators(index) for index in range(graph.OperatorsLength())]
+    sources = {  # float16 weights pass through DEQUANTIZE before they are used
+        int(operator.Outputs(0)): int(operator.Inputs(0))
+        for operator in operators
+        if _operator_name(model, operator) == "DEQUANTIZE"
+    }
+    for operator in operators:
+        name = _operator_name(model, operator)
+        if name == "DEQUANTIZE":
+            continue
+        for position in range(operator.InputsLength()):
+            index = int(operator.Inputs(position))
+            if index < 0:  # an input that is left out
+                continue
+            tensor = graph.Tensors(sources.get(index, index))
+            is_constant = model.Buffers(tensor.Buffer()).DataLength() > 0
+            if is_constant and _is_parameter(model, operator, name, position, tensor):
+                yield tensor
+
+
+def _is_parameter(model: Any, operator: Any, name: str, position: int, tensor: Any) -> bool:
+    """Whether a constant input of an operator is a parameter."""
+    if name in _WEIGHTED:
+        return position in _WEIGHTED[name]
+    if _type_name(tensor) in _ARGUMENTS or np.prod(tensor.ShapeAsNumpy(), initial=1) <= 1:
+        return False
+    return name != "WHILE" or _is_kept(model, operator, position)
+
+
+def _is_kept(model: Any, loop: Any, position: int) -> bool:
+    """Whether a loop leaves one of its variables as it is: a weight, not a state."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    options = schema.WhileOptions()
+    options.Init(loop.BuiltinOptions().Bytes, loop.BuiltinOptions().Pos)
+    body = model.Subgraphs(options.BodySubgraphIndex())
+    return bool(body.Inputs(position) == body.Outputs(position))
+
+
+def _operator_name(model: Any, operator: Any) -> str:
+    """Name of an operator, such as CONV_2D; a custom one is CUSTOM."""
+    code = model.OperatorCodes(operator.OpcodeIndex())
+    number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())  # old files have the second only
+    return _names("BuiltinOperator")[number]
+
+
+def _type_name(tensor: Any) -> str:
+    """Type of a tensor by NumPy's name."""
+    return _names("TensorType")[tensor.Type()].lower()
+
+
+@cache
+def _names(enumeration: str) -> dict[int, str]:
+    """Names of an enumeration of the schema by number."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    members = vars(getattr(schema, enumeration)).items()
+    return {value: name for name, value in members if isinstance(value, int)}
+
+
+def _zero(tensor: Any) -> int:
+    """What stands for zero in a tensor: its zero point; 0 where each channel has its own scale."""
+    quantisation = tensor.Quantization()
+    if quantisation is None or quantisation.ZeroPointLength() != 1:
+        return 0
+    return int(quantisation.ZeroPoint(0))

@@ -1,0 +1,222 @@
+"""Log-mel spectrograms: librosa's definition, and the same in fast blocks of float32."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+from utils.errors import ConfigError
+
+EPS = float(np.finfo(np.float64).eps)
+"""Added to the samples and, for the natural logarithm, to the mel bands (as dcase_util does)."""
+
+AMPLITUDE_FLOOR = 1e-5
+"""Smallest amplitude that the decibel scale shows: -100 dB (librosa's ``amin``)."""
+
+_BLOCK_SAMPLES = (
+    3 * 2**16
+)  # frames are transformed in blocks of so many samples, to stay in the cache
+_BAND_GROUP = 8  # neighbouring mel bands that share one matrix product over the bins they need
+
+
+@dataclass(frozen=True)
+class LogMel:
+    """A clip's log-mel spectrogram: ``log(M · |STFT(y + eps)| ** power)``.
+
+    STFT is librosa's: centred frames, zeros beyond both ends of the clip, a periodic window padded
+    to ``n_fft``. M is ``librosa.filters.mel``. The logarithm ``natural`` is ``ln(x + eps)``;
+    ``decibel`` is ``20 log10(max(x, 1e-5))`` of a magnitude and ``10 log10(max(x, 1e-10))`` of a
+    power spectrogram: ``librosa.amplitude_to_db`` and ``power_to_db`` with ``top_db=None``, so that
+    a frame does not depend on the rest of its clip. :func:`definition` says the same in float64 by
+    plain librosa. Float32 keeps within 1e-5 dB of it on noise; in near-silent bands of real clips
+    it is off by up to some 0.01 dB.
+
+    Attributes:
+        sample_rate: hertz.
+        n_samples: clip length in samples.
+        window_length: samples.
+        hop_length: samples.
+        n_fft: FFT length in samples, at least ``window_length``.
+        window: name of the periodic window.
+        n_mels: number of mel bands.
+        f_min: lower edge of the lowest band, hertz.
+        f_max: upper edge of the highest band, hertz.
+        power: 1 for magnitude, 2 for power.
+        mel_scale: ``slaney`` or ``htk``.
+        mel_norm: ``slaney`` gives every band unit area, ``none`` unit height.
+        log: ``natural`` or ``decibel``.
+        n_frames: frames kept, from the start of the clip.
+    """
+
+    sample_rate: int
+    n_samples: int
+    window_length: int
+    hop_length: int
+    n_fft: int
+    window: Literal["hamming", "hann"]
+    n_mels: int
+    f_min: float
+    f_max: float
+    power: Literal[1, 2]
+    mel_scale: Literal["slaney", "htk"]
+    mel_norm: Literal["slaney", "none"]
+    log: Literal["natural", "decibel"]
+    n_frames: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(mels, frames) of one clip."""
+        return self.n_mels, self.n_frames
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """First sample of the first window and the one after the last, from the clip's start.
+
+        Frames are centred: frame t's FFT buffer starts at ``t * hop_length - n_fft // 2``, and the
+        window lies in its middle. So the first number is at most 0.
+        """
+        first = (self.n_fft - self.window_length) // 2 - self.n_fft // 2
+        return first, first + (self.n_frames - 1) * self.hop_length + self.window_length
+
+    @cached_property
+    def window_values(self) -> np.ndarray:
+        """Periodic window, float32 (window_length,)."""
+        from scipy.signal import get_window
+
+        return get_window(self.window, self.window_length, fftbins=True).astype(np.float32)
+
+    @cached_property
+    def mel_weights(self) -> np.ndarray:
+        """Mel filterbank M of librosa, float32 (mels, n_fft // 2 + 1).
+
+        Raises:
+            ConfigError: when a band is so narrow that no FFT bin falls into it.
+        """
+        weights = mel_filters(self).astype(np.float32)
+        empty = np.flatnonzero(~weights.any(axis=1))
+        if empty.size:
+            raise ConfigError(
+                f"features.n_mels: {empty.size} of {self.n_mels} mel bands (first: {empty[0]}) "
+                f"hold no FFT bin; take fewer bands or an n_fft above {self.n_fft}."
+            )
+        return weights
+
+    @cached_property
+    def _groups(self) -> tuple[tuple[slice, slice, np.ndarray], ...]:
+        """Groups of bands: which rows of M, which bins they touch, and that part of M."""
+        groups = []
+        for first in range(0, self.n_mels, _BAND_GROUP):
+            bands = slice(first, min(first + _BAND_GROUP, self.n_mels))
+            used = np.flatnonzero(self.mel_weights[bands].any(axis=0))
+            bins = slice(int(used[0]), int(used[-1]) + 1)
+            groups.append((bands, bins, np.ascontiguousarray(self.mel_weights[bands, bins])))
+        return tuple(groups)
+
+    def __call__(self, samples: np.ndarray) -> np.ndarray:
+        """Compute the features of one clip; safe to call from several threads at once.
+
+        Why it is fast: float32 throughout; blocks of frames that stay in the cache, each one
+        ``scipy.fft`` call that transforms several frames by one vector instruction; the window is
+        laid at the start of the FFT buffer (its place changes phases only), so the zeros behind it
+        are written once; and M, of which 95 % is zero, is applied in groups of bands to the bins
+        they need.
+
+        Args:
+            samples: float (n_samples,).
+
+        Returns:
+            float32 (mels, frames).
+
+        Raises:
+            ValueError: when the clip has another length.
+        """
+        from scipy.fft import rfft
+
+        frames = self._frames(samples)
+        mel = np.empty(self.shape, np.float32)
+        step = max(8, _BLOCK_SAMPLES // self.n_fft)
+        buffer = np.zeros((min(step, self.n_frames), self.n_fft), np.float32)
+        for first in range(0, self.n_frames, step):
+            block = frames[first : first + step]
+            count = len(block)
+            np.multiply(block, self.window_values, out=buffer[:count, : self.window_length])
+            spectrum = np.abs(rfft(buffer[:count]))
+            if self.power == 2:
+                np.square(spectrum, out=spectrum)
+            for bands, bins, weights in self._groups:
+                np.matmul(weights, spectrum[:, bins].T, out=mel[bands, first : first + count])
+        return self._logarithm(mel)
+
+    def _frames(self, samples: np.ndarray) -> np.ndarray:
+        """View of the padded clip as float32 (frames, window_length)."""
+        if samples.shape != (self.n_samples,):
+            raise ValueError(
+                f"expected samples of shape ({self.n_samples},), received {samples.shape}"
+            )
+        first, end = self.span
+        used = samples[:end]
+        padded = np.zeros(end - first, np.float32)
+        np.add(used, np.float32(EPS), out=padded[-first : len(used) - first], casting="same_kind")
+        windows = np.lib.stride_tricks.sliding_window_view(padded, self.window_length)
+        return windows[:: self.hop_length]
+
+    def _logarithm(self, mel: np.ndarray) -> np.ndarray:
+        """Take the logarithm in place."""
+        if self.log == "natural":
+            mel += np.float32(EPS)
+            return np.log(mel, out=mel)
+        np.maximum(mel, np.float32(AMPLITUDE_FLOOR**self.power), out=mel)
+        np.log10(mel, out=mel)
+        mel *= np.float32(20 / self.power)
+        return mel
+
+
+def mel_filters(representation: LogMel) -> np.ndarray:
+    """Filterbank of ``librosa.filters.mel``, float64 (mels, n_fft // 2 + 1)."""
+    import warnings
+
+    from librosa.filters import mel
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Empty filters", category=UserWarning)
+        return mel(
+            sr=representation.sample_rate,
+            n_fft=representation.n_fft,
+            n_mels=representation.n_mels,
+            fmin=representation.f_min,
+            fmax=representation.f_max,
+            htk=representation.mel_scale == "htk",
+            norm="slaney" if representation.mel_norm == "slaney" else None,
+            dtype=np.float64,
+        )
+
+
+def definition(representation: LogMel, samples: np.ndarray) -> np.ndarray:
+    """Compute the same features by plain librosa in float64: slow, and what is right.
+
+    Args:
+        representation: the parameters.
+        samples: float (n_samples,).
+
+    Returns:
+        float64 (mels, frames).
+    """
+    import librosa
+
+    spectrum = librosa.stft(
+        samples.astype(np.float64) + EPS,
+        n_fft=representation.n_fft,
+        hop_length=representation.hop_length,
+        win_length=representation.window_length,
+        window=representation.window,
+        center=True,
+        pad_mode="constant",
+    )
+    power = representation.power
+    mel = mel_filters(representation) @ np.abs(spectrum[:, : representation.n_frames]) ** power
+    if representation.log == "natural":
+        return np.log(mel + EPS)
+    if power == 1:
+        return librosa.amplitude_to_db(mel, ref=1.0, amin=AMPLITUDE_FLOOR, top_db=None)
+    return librosa.power_to_db(mel, ref=1.0, amin=AMPLITUDE_FLOOR**2, top_db=None)

@@ -1,0 +1,100 @@
+"""Features of many clips in one memory-mapped file."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from utils.errors import DataError, UserError
+from utils.files import read_json, write_json
+
+if TYPE_CHECKING:
+    from utils.datasets.base import Clip
+
+FEATURES = "features.npy"
+CLIPS = "clips.json"
+
+
+@dataclass(frozen=True)
+class BadClip:
+    """A clip whose audio could not be used.
+
+    Attributes:
+        name: as the data set lists it.
+        reason: one sentence that opens with the path.
+    """
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureStore:
+    """Finished features, read-only.
+
+    Attributes:
+        folder: where they lie.
+        array: float32 memory map (clips, *shape); the rows of bad clips are zeros.
+        row_of: row of every usable clip by name.
+        bad: clips that could not be used.
+    """
+
+    folder: Path
+    array: np.ndarray
+    row_of: Mapping[str, int]
+    bad: tuple[BadClip, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the usable clips, sorted."""
+        return tuple(self.row_of)
+
+    def contains(self, clip: "Clip") -> bool:
+        """Whether the clip has features here; false for a bad clip."""
+        return clip.name in self.row_of
+
+    def rows(self, clips: Sequence["Clip"]) -> np.ndarray:
+        """Return the rows of clips in :attr:`array`, in the order given, int64 (clips,).
+
+        Raises:
+            DataError: for a clip without features; sort bad clips out with :meth:`contains`, so
+                that targets lose them too.
+        """
+        missing = [clip.name for clip in clips if not self.contains(clip)]
+        if missing:
+            raise DataError(
+                f"{missing[0]}: has no features in {self.folder} ({len(missing)} such clips)."
+            )
+        return np.array([self.row_of[clip.name] for clip in clips], dtype=np.int64)
+
+
+def write_clips(folder: Path, names: Sequence[str], bad: Sequence[BadClip]) -> None:
+    """Write the table that belongs to the features in ``folder``: row names and bad clips."""
+    reasons = [{"name": clip.name, "reason": clip.reason} for clip in bad]
+    write_json(folder / CLIPS, {"names": list(names), "bad": reasons})
+
+
+def open_store(folder: Path) -> FeatureStore | None:
+    """Open finished features; None where there are none.
+
+    Raises:
+        UserError: when what lies there is damaged.
+    """
+    if not folder.exists():
+        return None
+    try:
+        table = read_json(folder / CLIPS)
+        names = table["names"]
+        bad = tuple(BadClip(entry["name"], entry["reason"]) for entry in table["bad"])
+        array = np.load(folder / FEATURES, mmap_mode="r", allow_pickle=False)
+        if len(array) != len(names) or array.dtype != np.float32:
+            raise ValueError(f"{len(names)} clips, features {array.dtype} {array.shape}")
+    except (UserError, OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{folder}: features are damaged ({error}); delete this folder to extract them anew."
+        ) from error
+    left_out = {clip.name for clip in bad}
+    row_of = {name: row for row, name in enumerate(names) if name not in left_out}
+    return FeatureStore(folder, array, row_of, bad)

@@ -1,0 +1,115 @@
+"""From an audio file of any length to probabilities, with what the model says about itself."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from utils.errors import AudioError, UserError
+from utils.inference.predictor import Predictor
+
+if TYPE_CHECKING:
+    from utils.config.schema import AudioSettings
+
+
+@dataclass(frozen=True)
+class FilePredictor:
+    """A model as a function of audio files.
+
+    Attributes:
+        predictor: the model.
+        audio: sample rate, clip length, and how short clips are extended.
+        representation: samples of one clip to features (mels, frames) or (samples,).
+        normaliser: features to normalised features; None where they stay as they are.
+    """
+
+    predictor: Predictor
+    audio: "AudioSettings"
+    representation: Callable[[np.ndarray], np.ndarray]
+    normaliser: Callable[[np.ndarray], np.ndarray] | None
+
+    @classmethod
+    def of(cls, predictor: Predictor) -> "FilePredictor":
+        """Rebuild the front end from the model's metadata.
+
+        Raises:
+            UserError: when the file carries no metadata, or such that cannot be used.
+        """
+        from pydantic import ValidationError
+
+        from utils.config.schema import AudioSettings, FeatureSettings
+        from utils.features import Normaliser, from_settings
+
+        metadata = predictor.metadata
+        if metadata is None:
+            raise UserError(
+                f"{predictor.path}: carries no class names and feature parameters, so it cannot be "
+                "used on audio files; export it with this program."
+            )
+        try:
+            audio = AudioSettings.model_validate(metadata.audio)
+            features = FeatureSettings.model_validate(metadata.features)
+            known = metadata.normaliser
+            normaliser = None if known is None else Normaliser.from_dict(known)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"])
+            raise UserError(
+                f"{predictor.path}: its metadata is wrong at {place} ({first['msg']})."
+            ) from error
+        except ValueError as error:
+            raise UserError(f"{predictor.path}: its metadata is wrong: {error}.") from error
+        representation = from_settings(audio, features)
+        if normaliser is not None and normaliser.mean.shape != representation.shape[:1]:
+            raise UserError(
+                f"{predictor.path}: its metadata is wrong: {normaliser.mean.size} means for "
+                f"features of shape {representation.shape}."
+            )
+        return cls(predictor, audio, representation, normaliser)
+
+    def __call__(self, path: Path) -> np.ndarray:
+        """Predict a file.
+
+        Args:
+            path: any audio file that libsndfile reads.
+
+        Returns:
+            float32 (classes,), see :meth:`windows`.
+
+        Raises:
+            AudioError: when the file cannot be used.
+        """
+        from utils.audio import read_audio
+
+        probabilities = self.windows(read_audio(path, sample_rate=self.audio.sample_rate))
+        if not np.isfinite(probabilities).all():
+            raise AudioError(f"{path}: gives no finite prediction, its samples are too large.")
+        return probabilities
+
+    def windows(self, samples: np.ndarray) -> np.ndarray:
+        """Predict samples of any length: cut into windows of a clip's length, then averaged.
+
+        The last window is extended by the set's ``short_clips`` rule. Each window weighs as much as
+        it has samples of the file, so that the few samples with which an mp3 exceeds its length
+        decide nothing.
+
+        Args:
+            samples: float32 (samples,) at the model's sample rate.
+
+        Returns:
+            float32 (classes,), or of the shape that the network gives for one clip.
+        """
+        from utils.audio import fit_length
+
+        length = round(self.audio.seconds * self.audio.sample_rate)
+        parts = [samples[first : first + length] for first in range(0, len(samples), length)]
+        clips = [fit_length(part, length=length, short=self.audio.short_clips) for part in parts]
+        with np.errstate(over="ignore", invalid="ignore"):
+            features = np.stack([self.representation(clip) for clip in clips])
+        if self.normaliser is not None:
+            features = self.normaliser(features)
+        probabilities = self.predictor(features)
+        weights = [len(part) for part in parts]
+        return np.average(probabilities, axis=0, weights=weights).astype(np.float32)
