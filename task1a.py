@@ -9,15 +9,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from rich.console import Console
 
 from utils import cli
+from utils.datasets import load_evaluation
 from utils.evaluation import (
     Predictions,
     SceneScores,
     read_system_output,
     score_scenes,
+    submission,
     write_system_output,
 )
+from utils.evaluation.validator import validate_pair
 from utils.experiment import ClipExperiment, Job
 from utils.inference import FilePredictor
 from utils.report import html, scenes, size
@@ -52,7 +56,7 @@ def score(job: Job, predictions: Predictions, bootstrap: int) -> SceneScores:
 def write_report(experiment: ClipExperiment, results: Results) -> None:
     """Write report.html: tables, learning curves, confusion, devices, wrong clips, sizes."""
     job = experiment.job
-    sections = scenes.scene_sections(
+    table, *pictures = scenes.scene_sections(
         results.scores,
         wrong=experiment.wrong_clips(),
         hop_seconds=job.settings.features.hop_seconds,
@@ -62,7 +66,8 @@ def write_report(experiment: ClipExperiment, results: Results) -> None:
         for fold in experiment.folds
     ]
     parameters = (job.run.folder / "parameters.yaml").read_text(encoding="utf-8")
-    html.write_report(job.run.folder / "report.html", results, (*sections, *curves), parameters)
+    sections = (table, *curves, *pictures)
+    html.write_report(job.run.folder / "report.html", results, sections, parameters)
 
 
 def show_results(job: Job, results: Results) -> None:
@@ -119,8 +124,7 @@ def submission_facts(job: Job, results: Results) -> submission.SubmissionFacts:
 
 def predict(predictor: FilePredictor, files: Sequence[Path], output: Path | None) -> None:
     """Print scene and probabilities of each file; write them as a table."""
-    console = cli.console()
-    classes = predictor.classes
+    console, classes = Console(), predictor.classes
     probabilities = np.stack([predictor(file) for file in files])
     predictions = Predictions(tuple(map(str, files)), probabilities)
     columns = (Column("file", words=True), Column("scene", words=True), *map(Column, classes))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from utils import backend, config, datasets
+from utils.datasets import demo
 from utils.cli import show
 from utils.cli.arguments import parse
 from utils.cli.script import Script
@@ -65,9 +66,9 @@ def _dispatch(script: Script, arguments: "argparse.Namespace", console: "Console
     if arguments.show_sets:
         show.sets(console, catalogue, script.name)
         return 0
-    demo = arguments.data is None and arguments.download_dataset is None
+    on_demo = arguments.data is None and arguments.download_dataset is None
     resolved = {
-        set_id: catalogue.resolve(set_id, overrides=arguments.override, demo=demo)
+        set_id: catalogue.resolve(set_id, overrides=arguments.override, demo=on_demo)
         for set_id in arguments.parameter_set
     }
     if arguments.show_parameters:
@@ -170,7 +171,7 @@ def _demo(script: Script, folder: str, console: "Console") -> Path:
 
     with Progress(console=console, transient=True) as bar:
         task = bar.add_task("generating demo clips", total=None)
-        return datasets.demo.make(
+        return demo.make(
             _folder(script, folder),
             seed=DEMO_SEED,
             progress=lambda done, total: bar.update(task, completed=done, total=total),

@@ -108,6 +108,16 @@ def _bounds(item: Any) -> list[str]:
     ]
 
 
+def _inner_bounds(metadata: tuple[Any, ...]) -> list[str]:
+    """Bounds of an ``Annotated`` type inside another, where pydantic has not opened its fields."""
+    items = [
+        part
+        for item in metadata
+        for part in (item.metadata if isinstance(item, FieldInfo) else [item])
+    ]
+    return [text for item in items for text in _bounds(item)]
+
+
 def _type(annotation: Any) -> str:
     """A type in the words of YAML."""
     words = {int: "whole number", float: "number", str: "text", bool: "true or false", Any: "any"}
@@ -117,9 +127,7 @@ def _type(annotation: Any) -> str:
         return "null"
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is typing.Annotated:
-        return " ".join(
-            [_type(arguments[0]), *(t for item in arguments[1:] for t in _bounds(item))]
-        )
+        return " ".join([_type(arguments[0]), *_inner_bounds(arguments[1:])])
     if origin is Literal:
         return ", ".join(f"`{value}`" for value in arguments)
     if origin in (typing.Union, types.UnionType):

@@ -4,42 +4,11 @@
 samples and frames are derived by the stages.
 """
 
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, WrapValidator, model_validator
-from pydantic_core import PydanticCustomError
-from pydantic_core.core_schema import ValidatorFunctionWrapHandler
+from pydantic import Field, model_validator
 
-T = TypeVar("T")
-
-
-def _as_given(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
-    """Check a value but keep the object as it is, with the lines that it remembers."""
-    check(value)
-    return value
-
-
-Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
-Positive = Annotated[float, Field(gt=0.0)]
-Count = Annotated[int, Field(ge=1)]
-Many = Annotated[tuple[T, ...], Field(strict=False)]  # a YAML list becomes a tuple
-AsGiven = Annotated[T, WrapValidator(_as_given)]
-
-
-def misplaced(path: str, sentence: str) -> PydanticCustomError:
-    """The error of a value that fits its type but not its neighbours.
-
-    Args:
-        path: YAML path of the value to change.
-        sentence: what was received and what is right, without a full stop.
-    """
-    return PydanticCustomError("misplaced", "{sentence}", {"sentence": sentence, "path": path})
-
-
-class Section(BaseModel):
-    """A closed, frozen section: unknown keys are errors, text is not taken for a number."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+from utils.config.fields import AsGiven, Count, Fraction, Many, Positive, Section, misplaced
 
 
 class ColumnSettings(Section):
@@ -95,7 +64,7 @@ class AudioSettings(Section):
 class NormaliseSettings(Section):
     """Feature normalisation by statistics of each frequency band."""
 
-    method: Literal["mean_std", "none"] = Field("mean_std")
+    method: Literal["mean_std", "none"] = Field("mean_std", description="(x - mean) / std")
     clips: Literal["train", "train_and_validation"] = Field(
         "train", description="clips of the statistics; the DCASE baseline used both"
     )
@@ -104,18 +73,22 @@ class NormaliseSettings(Section):
 class FeatureSettings(Section):
     """Log-mel spectrogram as librosa defines it, or the waveform itself."""
 
-    kind: Literal["log_mel", "waveform"] = Field("log_mel")
-    window_seconds: Positive = Field(0.04)
-    hop_seconds: Positive = Field(0.02)
+    kind: Literal["log_mel", "waveform"] = Field("log_mel", description="what the network sees")
+    window_seconds: Positive = Field(0.04, description="analysis window, seconds")
+    hop_seconds: Positive = Field(0.02, description="from frame to frame, seconds")
     n_fft: Count = Field(2048, description="FFT length in samples")
     window: Literal["hamming", "hann"] = Field("hamming", description="periodic window")
-    n_mels: Count = Field(40)
-    f_min: Annotated[float, Field(ge=0.0)] = Field(0.0, description="hertz")
-    f_max: Positive | None = Field(None, description="hertz; null is half the sample rate")
+    n_mels: Count = Field(40, description="mel bands: rows of the network's input")
+    f_min: Annotated[float, Field(ge=0.0)] = Field(0.0, description="lowest band edge, hertz")
+    f_max: Positive | None = Field(
+        None, description="highest band edge, hertz; null is half the rate"
+    )
     power: Literal[1, 2] = Field(1, description="1: magnitude, 2: power spectrogram")
-    mel_scale: Literal["slaney", "htk"] = Field("slaney")
+    mel_scale: Literal["slaney", "htk"] = Field("slaney", description="formula of the mel scale")
     mel_norm: Literal["slaney", "none"] = Field("slaney", description="area normalisation")
-    log: Literal["natural", "decibel"] = Field("natural")
+    log: Literal["natural", "decibel"] = Field(
+        "natural", description="natural: ln(x + 2.2e-16) as DCASE; decibel as librosa"
+    )
     frames: Count | None = Field(500, description="frames kept from the start; null keeps all")
     normalise: NormaliseSettings = Field(default_factory=lambda: NormaliseSettings())
 
@@ -123,9 +96,9 @@ class FeatureSettings(Section):
 class NoiseSettings(Section):
     """White noise at a random signal-to-noise ratio."""
 
-    min_snr_db: float = 5.0
-    max_snr_db: float = 40.0
-    probability: Fraction = 0.5
+    min_snr_db: float = Field(5.0, description="loudest noise, decibels below the signal")
+    max_snr_db: float = Field(40.0, description="softest noise")
+    probability: Fraction = Field(0.5, description="share of the clips")
 
     @model_validator(mode="after")
     def ordered(self) -> "NoiseSettings":
@@ -140,15 +113,15 @@ class NoiseSettings(Section):
 class ShiftSettings(Section):
     """Circular shift in time."""
 
-    max_seconds: Positive = 1.0
-    probability: Fraction = 0.5
+    max_seconds: Positive = Field(1.0, description="largest shift to either side")
+    probability: Fraction = Field(0.5, description="share of the clips")
 
 
 class PitchShiftSettings(Section):
     """Pitch shift at constant length by a phase vocoder."""
 
-    max_semitones: Positive = 2.0
-    probability: Fraction = 0.5
+    max_semitones: Positive = Field(2.0, description="largest shift up or down")
+    probability: Fraction = Field(0.5, description="share of the clips")
 
 
 class AugmentStep(Section):
@@ -180,7 +153,9 @@ class AugmentStep(Section):
 class TargetSettings(Section):
     """What is predicted for a clip."""
 
-    kind: Literal["single_label", "multi_label"] = Field("single_label")
+    kind: Literal["single_label", "multi_label"] = Field(
+        "single_label", description="one class a clip, or any number"
+    )
 
 
 class ModelSettings(Section):
@@ -202,7 +177,7 @@ class SelectSettings(Section):
     """Which epoch's weights are kept."""
 
     metric: str = Field("val_categorical_accuracy", description="a column of history.csv")
-    mode: Literal["max", "min"] = Field("max")
+    mode: Literal["max", "min"] = Field("max", description="which way is better")
     after_epoch: Annotated[int, Field(ge=0)] = Field(
         51, description="only epochs after this one (counted from 1) compete; 0: all compete"
     )
@@ -211,19 +186,23 @@ class SelectSettings(Section):
 class TrainingSettings(Section):
     """How the network is trained."""
 
-    epochs: Count = 200
-    batch_size: Count = 16
+    epochs: Count = Field(200, description="passes over the training clips")
+    batch_size: Count = Field(16, description="clips a step")
     optimizer: dict[str, dict[str, Any]] = Field(
         default_factory=lambda: {"Adam": {"learning_rate": 0.001}},
         description="name of a keras.optimizers class and its arguments",
     )
     loss: str = Field("categorical_crossentropy", description="own loss or a Keras loss by name")
-    metrics: Many[str] = Field(("categorical_accuracy",))
+    metrics: Many[str] = Field(
+        ("categorical_accuracy",), description="Keras metrics by name, columns of history.csv"
+    )
     select: SelectSettings = Field(default_factory=lambda: SelectSettings())
     jit_compile: Literal["auto", "on", "off"] = Field(
         "auto", description="XLA: auto is on for GPUs and off for CPUs, where it is slower"
     )
-    mixed_precision: Literal["off", "mixed_float16", "mixed_bfloat16"] = Field("off")
+    mixed_precision: Literal["off", "mixed_float16", "mixed_bfloat16"] = Field(
+        "off", description="Keras dtype policy; pays on GPUs"
+    )
     strategy: Literal["auto", "single", "mirrored"] = Field(
         "auto", description="auto mirrors over all GPUs if there are several"
     )
@@ -252,8 +231,10 @@ class PipelineSettings(Section):
 class EvaluationSettings(Section):
     """How predictions are scored."""
 
-    batch_size: Count = Field(32)
-    bootstrap: Annotated[int, Field(ge=0)] = Field(1000, description="resamples; 0 turns it off")
+    batch_size: Count = Field(32, description="clips a prediction step")
+    bootstrap: Annotated[int, Field(ge=0)] = Field(
+        1000, description="resamples for the 95 % intervals; 0 turns them off"
+    )
 
 
 class ExportSettings(Section):
@@ -276,7 +257,8 @@ class LimitSettings(Section):
         description="non-zero parameter bytes by name of the limit",
     )
     parameters: dict[str, Count] = Field(
-        default_factory=lambda: {"DCASE 2022 (128 K parameters)": 128_000}
+        default_factory=lambda: {"DCASE 2022 (128 K parameters)": 128_000},
+        description="parameters by name of the limit, zeros included",
     )
     macs: dict[str, Count] = Field(
         default_factory=lambda: {"DCASE 2022 (30 MMAC)": 30_000_000},
@@ -329,9 +311,11 @@ class PathSettings(Section):
 class Settings(Section):
     """One resolved set: everything that a run needs to know."""
 
-    set_id: str
-    description: str = ""
-    seed: Annotated[int, Field(ge=0)] = 0
+    set_id: str = Field(description="name of the set, for -s and for the run's folder")
+    description: str = Field("", description="one line for --show_sets and tables")
+    seed: Annotated[int, Field(ge=0)] = Field(
+        0, description="of weights, order and augmentation; 0 is a seed like any other"
+    )
     dataset: DatasetSettings = Field(default_factory=lambda: DatasetSettings())
     audio: AudioSettings = Field(default_factory=lambda: AudioSettings())
     features: FeatureSettings = Field(default_factory=lambda: FeatureSettings())

@@ -82,6 +82,8 @@ def _problem(detail: ErrorDetails, loc: tuple[int | str, ...], received: Any) ->
     kind, context = detail["type"], detail.get("ctx", {})
     if kind == "extra_forbidden":
         return f"unknown key '{loc[-1]}'.{nearest_or_all(str(loc[-1]), _keys(loc[:-1]))}"
+    if kind == "string_too_long":
+        return f"at most {context['max_length']} characters, received {shown(received)}."
     if kind == "missing":
         return f"the key '{loc[-1]}' is missing."
     if kind == "literal_error":
@@ -92,6 +94,8 @@ def _problem(detail: ErrorDetails, loc: tuple[int | str, ...], received: Any) ->
     if kind in _BOUNDS:
         name, words = _BOUNDS[kind]
         return f"must be {words} {context[name]:g}, received {received}."
+    if loc[-1] in _UNION and kind in _EXPECTED:
+        return f"expected a number or text, received {shown(received)}."
     if kind in _EXPECTED:
         return f"expected {_EXPECTED[kind]}, received {shown(received)}.{_hint(kind, received)}"
     if kind in ("misplaced", "value_error"):

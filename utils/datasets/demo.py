@@ -19,7 +19,6 @@ from utils.datasets.tau import EDITIONS
 from utils.files import digest, write_text, writing
 
 EDITION = EDITIONS["tau_urban_2020_mobile"]
-SECONDS = 3.0
 TRAINING_CITIES = (
     "barcelona",
     "helsinki",
@@ -38,19 +37,21 @@ ALL_DEVICES = tuple(DEVICES)
 
 @dataclass(frozen=True)
 class DemoSize:
-    """Number of clips.
+    """Number and length of clips.
 
     Attributes:
         training_a: training clips of device a in each scene.
         training_rare: training clips of each of b, c, s1, s2, s3 in each scene.
         test: test clips of each device in each scene.
         evaluation: unlabelled clips in all.
+        seconds: length of each clip.
     """
 
     training_a: int = 50
     training_rare: int = 4
     test: int = 3
     evaluation: int = 40
+    seconds: float = 3.0
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ class _Take:
     place: int
     segment: int
     device: str
+    seconds: float
 
 
 def make(
@@ -80,7 +82,7 @@ def make(
     Args:
         root: folder of demo data, made if needed.
         seed: the same seed gives the same files.
-        size: number of clips; about 260 MB by default.
+        size: number and length of clips; about 260 MB by default.
         jobs: processes; one for every core by default.
         progress: called with the number of clips written and the number of all clips.
 
@@ -126,7 +128,7 @@ def _development(seed: int, size: DemoSize) -> tuple[list[_Take], list[_Take]]:
     training, test = [], []
     for number, scene in enumerate(demo_sounds.SCENES):
         rng = np.random.default_rng([seed, number])
-        places = _Places(scene, 1000 * (number + 1))
+        places = _Places(scene, 1000 * (number + 1), size.seconds)
         training += places.takes(training_devices, training_cities, rng)
         test += places.takes(test_devices, TEST_CITIES, rng)
     return training, test
@@ -135,8 +137,9 @@ def _development(seed: int, size: DemoSize) -> tuple[list[_Take], list[_Take]]:
 class _Places:
     """Numbers for the places and segments of one scene."""
 
-    def __init__(self, scene: str, first: int) -> None:
+    def __init__(self, scene: str, first: int, seconds: float) -> None:
         self.scene = scene
+        self.seconds = seconds
         self.place = first
         self.segment = 10 * first
 
@@ -150,7 +153,7 @@ class _Places:
             segment = self.segment + index
             name = f"{self.scene}-{cities[index % len(cities)]}-{place}-{segment}-{device}.wav"
             path = f"{EDITION.development}/audio/{name}"
-            takes.append(_Take(path, self.scene, place, segment, str(device)))
+            takes.append(_Take(path, self.scene, place, segment, str(device), self.seconds))
         self.place += len(cities)
         self.segment += len(devices)
         return takes
@@ -167,6 +170,7 @@ def _evaluation(seed: int, size: DemoSize) -> list[_Take]:
             place=100_000 + number,
             segment=1_000_000 + number,
             device=str(rng.choice(ALL_DEVICES)),
+            seconds=size.seconds,
         )
         for number in range(size.evaluation)
     ]
@@ -240,7 +244,7 @@ def _write_batch(folder: Path, takes: list[_Take], seed: int) -> int:
     for take in takes:
         place = demo_sounds.place(np.random.default_rng([seed, take.place]))
         rng = np.random.default_rng([seed, take.place, take.segment])
-        samples = demo_sounds.record(take.scene, place, seconds=SECONDS, rng=rng)
+        samples = demo_sounds.record(take.scene, place, seconds=take.seconds, rng=rng)
         samples = capture(samples, take.device, rng=rng)
         path = folder / take.path
         beside = path.with_suffix(f".{os.getpid()}.part")

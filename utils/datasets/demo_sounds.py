@@ -42,7 +42,7 @@ def place(rng: np.random.Generator) -> Place:
         equaliser_db=tuple(float(gain) for gain in gains),
         pitch=float(2.0 ** rng.uniform(-0.25, 0.25)),
         tempo=float(2.0 ** rng.uniform(-0.12, 0.12)),
-        prominence_db=float(rng.uniform(-6.0, 0.0)),
+        prominence_db=float(rng.uniform(-5.0, 1.0)),
     )
 
 
@@ -71,7 +71,7 @@ def record(scene: str, where: Place, *, seconds: float, rng: np.random.Generator
         np.linspace(0.0, 1.0, length), np.linspace(0.0, 1.0, 8), rng.normal(0, 1.0, 8)
     )
     background *= decibels(swing)
-    mixed = background + decibels(where.prominence_db + rng.normal(0.0, 7.0)) * foreground
+    mixed = background + decibels(where.prominence_db + rng.normal(0.0, 6.0)) * foreground
     jitter = np.asarray(where.equaliser_db) + rng.normal(0.0, 1.5, len(EQ_KNOTS_HZ))
     mixed = equalise(mixed, EQ_KNOTS_HZ, jitter)
     level = BACKGROUND_LEVEL * decibels(rng.uniform(-3.0, 3.0))

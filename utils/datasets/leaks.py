@@ -32,13 +32,13 @@ def _leaks_of(fold: Fold) -> list[str]:
                 f"{fold.name}: {len(shared_files)} files are in both the {first} and the {second}"
                 f" part (such as {shared_files[0]}); remove them from one of the lists."
             )
-        shared = sorted(_groups(clips) & _groups(others))
+        shared = _groups(clips) & _groups(others)
         if shared:
             both = [sum(clip.group in shared for clip in side) for side in (clips, others)]
             notes.append(
                 f"{fold.name}: {len(shared)} groups (places, speakers or source recordings) are in"
                 f" both the {first} part ({both[0]} clips) and the {second} part ({both[1]} clips),"
-                f" such as {', '.join(shared[:3])}: scores may be too good."
+                f" such as {', '.join(sorted(shared)[:3])}: scores may be too good."
             )
     return notes
 

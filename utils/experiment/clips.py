@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 
 from utils import run as runs
-from utils.datasets import Clip, Fold, split_validation
+from utils.datasets import Clip, Fold
+from utils.datasets.split import split_validation
 from utils.evaluation import Predictions, SceneScores, pool, summarise_folds
 from utils.experiment.fold import ClipFeatures, FoldExperiment, build_network
 from utils.experiment.job import Job

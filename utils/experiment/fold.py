@@ -114,7 +114,7 @@ class FoldExperiment:
             console=self.job.run.console,
             tensorboard=folder / "tensorboard" if self.job.run.tensorboard else None,
         )  # fmt: skip
-        inference.save_model(self.model_path, trained.model)
+        inference.save_keras(self.model_path, trained.model)
         inference.write_metadata(self.model_path, self._metadata(normaliser))
         facts = {"best_epoch": trained.best_epoch, "seconds_per_epoch": trained.seconds_per_epoch}
         write_json(folder / "training.json", facts)
@@ -168,7 +168,7 @@ class FoldExperiment:
             facts[name] = asdict(export.measure(path)) | {
                 "max_difference": float(np.abs(predicted[name] - expected).max()),
                 "latency_ms": inference.latency_ms(
-                    predictor, calibration[:1], repeats=LATENCY_REPEATS
+                    predictor, calibration[0], repeats=LATENCY_REPEATS
                 ),
             }
         _save_arrays(saved, predicted)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 CODE_VERSION = 1
 """Raised whenever audio reading or a representation changes its numbers: old stores then lapse."""
 
-_SERIAL_BELOW = 64  # clips that are done before worker processes have started
+_WORTH_SECONDS = 3.0  # work left from which on worker processes, which start in about 1 s, pay
 _CHUNK = 16  # most clips that a worker takes, and a progress step counts, at a time
 _WATCH_SECONDS = 0.5  # between a worker's looks at whether its parent lives
 
@@ -170,7 +170,7 @@ def _fill(
     """Compute every row that is not done."""
     representation(np.zeros(representation.n_samples, np.float32))  # its tables travel to workers
     todo = [row for row in range(len(paths)) if row not in part.done]
-    processes = _processes(jobs, len(todo))
+    processes = _processes(jobs)
     size = max(1, min(_CHUNK, len(todo) // (4 * processes)))
     chunks = [
         [(row, paths[row]) for row in todo[first : first + size]]
@@ -183,10 +183,8 @@ def _fill(
             progress(len(part.done), len(paths))
 
 
-def _processes(jobs: int | None, clips: int) -> int:
-    """Number of processes worth starting."""
-    if clips < _SERIAL_BELOW:
-        return 1
+def _processes(jobs: int | None) -> int:
+    """Number of processes asked for."""
     from joblib import cpu_count
 
     return jobs if jobs is not None else cpu_count()
@@ -199,22 +197,42 @@ def _results(
     audio: AudioSettings,
     processes: int,
 ) -> Iterator[list[Outcome]]:
-    """Yield the outcomes of chunks as they come, from this process or from workers."""
-    if processes == 1:
-        for chunk in chunks:
-            yield _write_rows(chunk, file, representation, audio)
-        return
+    """Yield the outcomes of chunks as they come: from this process, or from workers if they pay.
+
+    The first chunk warms up, the next ones are timed.
+    """
+    seconds = 0.0
+    for place, chunk in enumerate(chunks):
+        if processes > 1 and place > 1 and seconds * (len(chunks) - place) > _WORTH_SECONDS:
+            yield from _results_of_workers(chunks[place:], file, representation, audio, processes)
+            return
+        start = time.perf_counter()
+        outcomes = _write_rows(chunk, file, representation, audio)
+        seconds = time.perf_counter() - start
+        yield outcomes
+
+
+def _results_of_workers(
+    chunks: list[list[tuple[int, Path]]],
+    file: RowFile,
+    representation: Representation,
+    audio: AudioSettings,
+    processes: int,
+) -> Iterator[list[Outcome]]:
+    """Yield the outcomes of chunks in the order in which workers finish them."""
     import joblib
     from joblib.externals.loky import get_reusable_executor
 
     settings = {"inner_max_num_threads": 1, "initializer": _leave_with_parent}
-    with joblib.parallel_config(backend="loky", **settings):
-        parallel = joblib.Parallel(
-            n_jobs=processes, return_as="generator_unordered", batch_size=1, max_nbytes=None
-        )
-        work = joblib.delayed(_write_rows)
-        yield from parallel(work(chunk, file, representation, audio) for chunk in chunks)
-    get_reusable_executor().shutdown(wait=False)  # workers would hold memory while training runs
+    work = joblib.delayed(_write_rows)
+    try:
+        with joblib.parallel_config(backend="loky", **settings):
+            parallel = joblib.Parallel(
+                n_jobs=processes, return_as="generator_unordered", batch_size=1, max_nbytes=None
+            )
+            yield from parallel(work(chunk, file, representation, audio) for chunk in chunks)
+    finally:  # workers would hold memory while training runs
+        get_reusable_executor().shutdown(wait=False, kill_workers=True)
 
 
 def _leave_with_parent() -> None:

@@ -156,7 +156,9 @@ class LogMel:
             )
         first, end = self.span
         used = samples[:end]
-        padded = np.zeros(end - first, np.float32)
+        padded = np.empty(end - first, np.float32)
+        padded[:-first] = 0
+        padded[len(used) - first :] = 0
         np.add(used, np.float32(EPS), out=padded[-first : len(used) - first], casting="same_kind")
         windows = np.lib.stride_tricks.sliding_window_view(padded, self.window_length)
         return windows[:: self.hop_length]

@@ -2,13 +2,24 @@
 
 from utils.inference.files import FilePredictor
 from utils.inference.metadata import Metadata, read_metadata, write_metadata
-from utils.inference.predictor import Predictor, load_predictor
+from utils.inference.predictor import (
+    Predictor,
+    compare,
+    latency_ms,
+    load_keras,
+    load_predictor,
+    save_keras,
+)
 
 __all__ = [
     "FilePredictor",
     "Metadata",
     "Predictor",
+    "compare",
+    "latency_ms",
+    "load_keras",
     "load_predictor",
     "read_metadata",
+    "save_keras",
     "write_metadata",
 ]

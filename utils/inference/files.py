@@ -69,6 +69,12 @@ class FilePredictor:
             )
         return cls(predictor, audio, representation, normaliser)
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the probabilities, in order."""
+        metadata = self.predictor.metadata
+        return () if metadata is None else metadata.classes
+
     def __call__(self, path: Path) -> np.ndarray:
         """Predict a file.
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from utils.backend import quiet_stderr
 from utils.errors import UserError
+from utils.files import writing
 from utils.inference.metadata import Metadata, read_metadata
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class KerasPredictor(Predictor):
 
     def __init__(self, path: Path) -> None:
         metadata = read_metadata(path)
-        self._model = _load_keras(path)
+        self._model = load_keras(path)
         super().__init__(path, metadata, tuple(self._model.input_shape[1:]))
 
     def _predict(self, features: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -193,7 +194,7 @@ def latency_ms(predictor: Predictor, clip: np.ndarray, *, repeats: int) -> float
     return 1000 * float(np.median(seconds[WARM_UP:]))
 
 
-def _load_keras(path: Path) -> "keras.Model":
+def load_keras(path: Path) -> "keras.Model":
     """Load a ``.keras`` file in safe mode, or say in a sentence why not."""
     import keras
 
@@ -210,6 +211,21 @@ def _load_keras(path: Path) -> "keras.Model":
         raise UserError(
             f"{path}: cannot be loaded as a Keras model ({_first_line(error)}); train it again."
         ) from error
+
+
+def save_keras(path: Path, model: "keras.Model") -> None:
+    """Write a ``.keras`` file whole or not at all.
+
+    Raises:
+        UserError: when the file cannot be written.
+    """
+    beside = path.with_name(f".{os.getpid()}.{path.name}")
+    with writing(path):
+        try:
+            model.save(beside)
+            beside.replace(path)
+        finally:
+            beside.unlink(missing_ok=True)
 
 
 def _first_line(error: Exception) -> str:

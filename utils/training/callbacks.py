@@ -88,8 +88,8 @@ class ShowProgress(keras.callbacks.Callback):
         self.bar = ProgressBar(
             TextColumn("  epoch"),
             MofNCompleteColumn(),
-            BarColumn(bar_width=24),
-            TimeRemainingColumn(),
+            BarColumn(bar_width=10),
+            TimeRemainingColumn(compact=True),
             TextColumn("{task.fields[numbers]}"),
             console=console,
         )
@@ -107,15 +107,17 @@ class ShowProgress(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Show the epoch's numbers."""
         self.done = epoch + 1
-        numbers = " ".join(
-            f"{name.replace('categorical_', '')} {value:.3f}"
-            for name, value in (logs or {}).items()
-        )
+        numbers = " ".join(f"{_short(name)} {value:.3f}" for name, value in (logs or {}).items())
         self.bar.update(self.task, completed=self.done, numbers=numbers)
 
     def close(self) -> None:
         """Leave the last state of the bar on the console, also after an error."""
         self.bar.stop()
+
+
+def _short(name: str) -> str:
+    """Name of a column as it fits beside the bar: ``val acc`` for val_categorical_accuracy."""
+    return name.replace("categorical_", "").replace("accuracy", "acc").replace("val_", "val ")
 
 
 def write_history(path: Path, rows: list[dict[str, float]]) -> None:

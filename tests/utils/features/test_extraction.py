@@ -73,8 +73,14 @@ def test_rows_hold_the_features_of_their_clips(tmp_path, clips, representation):
     assert not store.contains(clips[9])
 
 
-def test_processes_give_the_same_bytes_as_one(tmp_path, clips, representation):
+def test_processes_give_the_same_bytes_as_one(tmp_path, clips, representation, monkeypatch):
     seen = []
+    started = []
+    workers = extraction._results_of_workers
+    monkeypatch.setattr(
+        extraction, "_results_of_workers", lambda *args: started.append(1) or workers(*args)
+    )
+    monkeypatch.setattr(extraction, "_WORTH_SECONDS", 0.0)
     two = run(
         clips,
         representation,
@@ -83,10 +89,16 @@ def test_processes_give_the_same_bytes_as_one(tmp_path, clips, representation):
         progress=lambda done, total: seen.append((done, total)),
     )
     one = run(clips, representation, tmp_path / "one")
+    assert started == [1]
     np.testing.assert_array_equal(two.array, one.array)
     assert two.folder.name == one.folder.name
     assert seen[-1] == (70, 70)
     assert sorted(seen) == seen
+
+
+def test_quick_work_starts_no_workers(tmp_path, clips, representation, monkeypatch):
+    monkeypatch.setattr(extraction, "_results_of_workers", lambda *_: pytest.fail("started"))
+    assert len(run(clips, representation, tmp_path, jobs=2).names) == 70
 
 
 def test_finished_features_are_not_computed_again(tmp_path, clips, representation, monkeypatch):
@@ -228,7 +240,7 @@ CHILD = textwrap.dedent(
     from utils.config.schema import AudioSettings
     from utils.features import extract, extraction
 
-    extraction._SERIAL_BELOW = 1
+    extraction._WORTH_SECONDS = 0.0
 
     @dataclass(frozen=True)
     class Named:

@@ -1,0 +1,55 @@
+"""Data sets as values: parts, unique clips, identity."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from utils.datasets.base import Clip, DataSet, Fold
+from utils.errors import DataError
+
+
+def data_set(folder: Path) -> DataSet:
+    clips = []
+    for name in ("b.wav", "a.wav", "c.wav"):
+        (folder / name).write_bytes(b"x" * 10)
+        clips.append(Clip(name, folder / name, ("dog",)))
+    return DataSet("csv", ("dog",), (Fold("fold1", (clips[0],), (clips[1],), (clips[2],)),))
+
+
+def test_clips_of_all_folds_once_and_sorted(tmp_path):
+    data = data_set(tmp_path)
+    twice = replace(data, folds=data.folds * 2)
+    assert [clip.name for clip in twice.clips] == ["a.wav", "b.wav", "c.wav"]
+
+
+def test_identity_is_independent_of_the_root(tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    second.mkdir()
+    assert data_set(first).identity == data_set(second).identity
+
+
+@pytest.mark.parametrize("change", ["size", "label", "fold", "name"])
+def test_identity_changes_with_the_data(tmp_path, change):
+    data = data_set(tmp_path)
+    fold = data.folds[0]
+    before = data.identity
+    if change == "size":
+        (tmp_path / "a.wav").write_bytes(b"x" * 11)
+        after = replace(data)
+    elif change == "label":
+        after = replace(data, classes=("cat", "dog"))
+    elif change == "fold":
+        after = replace(data, folds=(Fold("fold1", fold.validation, fold.train, fold.test),))
+    else:
+        clip = replace(fold.train[0], name="d.wav")
+        after = replace(data, folds=(replace(fold, train=(clip,)),))
+    assert after.identity != before
+
+
+def test_a_vanished_file_is_named(tmp_path):
+    data = data_set(tmp_path)
+    (tmp_path / "b.wav").unlink()
+    with pytest.raises(DataError, match=r"b\.wav.*vanished"):
+        _ = data.identity

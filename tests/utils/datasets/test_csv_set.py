@@ -1,0 +1,142 @@
+"""A user's own table and audio folder."""
+
+from pathlib import Path
+
+import pytest
+
+from utils.config.schema import ColumnSettings, DatasetSettings, ValidationSettings
+from utils.datasets import load, load_evaluation
+from utils.errors import DataError
+
+RANDOM = ValidationSettings(method="random")
+
+
+def settings(validation=RANDOM, **changes):
+    columns = ColumnSettings(fold="part", group="source", device="microphone")
+    given = {"columns": columns, "metadata": "clips.csv", "audio_folder": "sound"} | changes
+    return DatasetSettings(name="csv", validation=validation, **given)
+
+
+def write(folder, header="filename;label;part;source;microphone", **changes):
+    """Two classes, three folds of six clips, two clips from each source."""
+    (folder / "sound").mkdir(parents=True, exist_ok=True)
+    lines = [header]
+    for number in range(18):
+        row = {
+            "filename": f"{number}.ogg",
+            "label": ("dog", "cat")[number % 2],
+            "part": str(number // 6 + 1),
+            "source": f"source{number // 2}",
+            "microphone": "phone" if number < 12 else "",
+        }
+        (folder / "sound" / row["filename"]).write_bytes(b"OggS")
+        row.update(changes.get(f"row{number}", {}))
+        lines.append(";".join(row[name] for name in row if name in header))
+    (folder / "clips.csv").write_text("\r\n".join(lines) + "\r\n", "utf-8")
+    return folder
+
+
+def test_each_fold_tests_its_own_clips(tmp_path):
+    data = load(settings(), root=write(tmp_path))
+    assert data.classes == ("cat", "dog")
+    assert [fold.name for fold in data.folds] == ["fold1", "fold2", "fold3"]
+    assert [clip.name for clip in data.folds[1].test] == [f"{n}.ogg" for n in range(6, 12)]
+    for fold in data.folds:
+        assert (len(fold.train), len(fold.validation), len(fold.test)) == (8, 4, 6)
+        assert len({clip.name for clip in fold.clips}) == 18
+    clip = data.clips[0]
+    assert (clip.name, clip.labels, clip.group, clip.device) == (
+        "0.ogg",
+        ("dog",),
+        "source0",
+        "phone",
+    )
+    assert clip.path == tmp_path / "sound" / "0.ogg"
+
+
+def test_chosen_folds_and_class_order(tmp_path):
+    write(tmp_path)
+    data = load(settings(folds=(3, 1), classes=("dog", "cat")), root=tmp_path)
+    assert [fold.name for fold in data.folds] == ["fold3", "fold1"]
+    assert data.classes == ("dog", "cat")
+    assert data.unseen_devices == ()
+
+
+def test_groups_split_by_the_validation_are_noted(tmp_path):
+    notes = load(settings(), root=write(tmp_path)).notes
+    assert any("training part" in note and "validation part" in note for note in notes)
+    clean = settings(ValidationSettings(method="group"))
+    assert load(clean, root=tmp_path).notes == ()
+
+
+def test_without_folds_a_test_part_is_drawn_and_noted(tmp_path):
+    write(tmp_path)
+    chosen = settings(ValidationSettings(method="group"), columns=ColumnSettings(group="source"))
+    data = load(chosen, root=tmp_path)
+    fold = data.folds[0]
+    assert [len(fold.test), len(fold.clips)] == [6, 18] or 4 <= len(fold.test) <= 6
+    assert f"has no fold column: {len(fold.test)} of 18 clips were drawn for test" in data.notes[0]
+    assert not {c.group for c in fold.test} & {c.group for c in fold.train + fold.validation}
+    assert load(chosen, root=tmp_path).identity == data.identity
+    with pytest.raises(DataError, match="has no fold 2, only 1"):
+        load(chosen.model_copy(update={"folds": (2,)}), root=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("row", "chosen", "message"),
+    [
+        ({"part": "one"}, {}, "line 5: fold 'one' is not a whole number"),
+        ({"part": ""}, {}, "line 5: column 'part' has no value"),
+        ({"label": "cow"}, {"classes": ("dog", "cat")}, "line 5: unknown class 'cow'"),
+        ({}, {"classes": ("dog", "cat", "cow")}, "no clip has the class 'cow'"),
+        ({"filename": "gone.ogg"}, {}, "1 of 18 listed audio files are missing: gone.ogg"),
+        ({"filename": "2.ogg"}, {}, "line 5: '2.ogg' is listed twice"),
+        ({"filename": "/etc/passwd"}, {}, "not inside the folder"),
+        ({}, {"folds": (7,)}, "has no fold 7, only 1, 2, 3"),
+        ({}, {"metadata": "clip.csv"}, "clip.csv: the table is missing"),
+        ({}, {"audio_folder": "sounds"}, "18 of 18 listed audio files are missing"),
+        ({}, {"columns": ColumnSettings(label="labels")}, "no column 'labels'. Did you mean"),
+    ],
+)
+def test_a_bad_row_or_setting_is_one_sentence(tmp_path, row, chosen, message):
+    write(tmp_path, row3=row)
+    with pytest.raises(DataError) as caught:
+        load(settings(**chosen), root=tmp_path)
+    assert message in str(caught.value)
+
+
+def test_a_single_fold_is_refused(tmp_path):
+    write(tmp_path)
+    text = (tmp_path / "clips.csv").read_text("utf-8")
+    (tmp_path / "clips.csv").write_text(text.replace(";2;", ";1;").replace(";3;", ";1;"), "utf-8")
+    with pytest.raises(DataError, match="has only fold 1"):
+        load(settings(), root=tmp_path)
+
+
+def test_the_default_validation_needs_cities(tmp_path):
+    with pytest.raises(DataError, match="choose method 'group' or 'random'"):
+        load(settings(ValidationSettings()), root=write(tmp_path))
+
+
+def test_unlabelled_files_for_evaluation(tmp_path):
+    write(tmp_path, header="filename")
+    clips = load_evaluation(settings(), root=tmp_path)
+    assert len(clips) == 18
+    assert {(clip.labels, clip.group) for clip in clips} == {((), None)}
+    with pytest.raises(DataError, match="no such folder"):
+        load_evaluation(settings(), root=tmp_path / "nowhere")
+
+
+@pytest.mark.real_audio
+def test_real_esc10(real_audio: Path):
+    chosen = DatasetSettings(
+        name="csv",
+        metadata="meta/esc10.csv",
+        columns=ColumnSettings(label="category", fold="fold", group="src_file"),
+        validation=ValidationSettings(method="group"),
+    )
+    data = load(chosen, root=real_audio / "esc10")
+    assert len(data.clips) == 400
+    assert len(data.classes) == 10
+    assert [len(fold.test) for fold in data.folds] == [80] * 5
+    assert data.notes == ()

@@ -1,0 +1,33 @@
+"""Places and files on both sides of a split."""
+
+from pathlib import Path
+
+import pytest
+
+from utils.datasets.base import Clip, Fold
+from utils.datasets.leaks import find_leaks
+from utils.errors import DataError
+
+
+def clips(*groups):
+    return tuple(Clip(f"{index}-{group}", Path("x"), ("dog",), group) for index, group in groups)
+
+
+def test_a_clean_split_has_no_notes():
+    fold = Fold("fold1", clips((1, "a"), (2, None)), clips((3, "b")), clips((4, "c"), (5, None)))
+    assert find_leaks([fold]) == ()
+
+
+def test_shared_groups_are_counted_and_named():
+    test = clips((5, "a"), (6, "b"), (7, "b"))
+    fold = Fold("fold2", clips((1, "a"), (2, "a"), (3, "b"), (8, "c")), clips((4, "d")), test)
+    assert find_leaks([fold]) == (
+        "fold2: 2 groups (places, speakers or source recordings) are in both the training part"
+        " (3 clips) and the test part (3 clips), such as a, b: scores may be too good.",
+    )
+
+
+def test_the_same_file_in_two_parts_is_an_error():
+    fold = Fold("fold1", clips((1, "a")), clips((1, "a")), ())
+    with pytest.raises(DataError, match=r"1 files are in both .*training.*validation.*1-a"):
+        find_leaks([fold])
