@@ -3,9 +3,10 @@
     python -m benchmarks.pipeline
 
 Trains the baseline of task.yaml (10 s clips, 40 x 500 features, batches of 16) by turns on arrays
-and through the pipeline, and prints Markdown rows of the best epochs: without augmentation the
-pipeline is held against ``model.fit`` on arrays, with fresh noise and shift (and the front end in
-the graph) against ``model.fit`` alone plus the pipeline alone.
+and through the pipeline, and prints Markdown rows of epochs: without augmentation the pipeline is
+held against ``model.fit`` on arrays, with fresh noise and shift (and the front end in the graph)
+against ``model.fit`` alone plus the pipeline alone. Each turn goes on over several epochs, of which
+the first, in which buffers fill, does not count.
 """
 
 import time
@@ -26,7 +27,7 @@ from utils.pipeline import Source, steps, training_batches
 
 TASK = Path(__file__).resolve().parent.parent / "task.yaml"
 CLIPS, AUGMENTED_CLIPS = 256, 128
-ROUNDS = 4
+ROUNDS, EPOCHS = 3, 3
 CLASSES = 10
 MEMORY_GB = 4.0
 
@@ -59,8 +60,8 @@ def without_augmentation(network: Any, shape: tuple[int, int], size: int) -> Non
     source = Source(clips, np.arange(CLIPS), targets)
     batches = endless(source, size, prepare=lambda batch: batch[..., None])
     arrays, piped = by_turns(
-        lambda: network.fit(clips[..., None], targets, batch_size=size, verbose=0),
-        lambda: fit(network, batches, steps(source, size)),
+        lambda: fit(network, clips[..., None], targets, batch_size=size),
+        lambda: fit(network, batches, steps_per_epoch=steps(source, size), shuffle=False),
     )
     row("fit on arrays", CLIPS, arrays)
     row("fit on the pipeline", CLIPS, piped, "arrays", arrays)
@@ -83,11 +84,10 @@ def with_augmentation(network: Any, representation: features.LogMel, size: int) 
         ),
     )
     count = steps(source, size)
-    elements = iter(batches)
     arrays, alone, both = by_turns(
-        lambda: network.fit(clips[..., None], targets, batch_size=size, verbose=0),
-        lambda: [next(elements) for _ in range(count)],
-        lambda: fit(network, batches, count),
+        lambda: fit(network, clips[..., None], targets, batch_size=size),
+        lambda: iterate(batches, count),
+        lambda: fit(network, batches, steps_per_epoch=count, shuffle=False),
     )
     row("fit on arrays", AUGMENTED_CLIPS, arrays)
     row("pipeline alone, noise and shift", AUGMENTED_CLIPS, alone)
@@ -114,21 +114,31 @@ def endless(source: Source, size: int, **stages: Any) -> Any:
     )
 
 
-def fit(network: Any, batches: Any, count: int) -> None:
-    """One epoch."""
-    network.fit(batches, steps_per_epoch=count, shuffle=False, verbose=0)
+def fit(network: Any, *data: Any, **arguments: Any) -> list[float]:
+    """Seconds of the epochs of ``model.fit`` after the first."""
+    from keras.callbacks import LambdaCallback
+
+    ends: list[float] = []
+    clock = LambdaCallback(on_epoch_end=lambda epoch, logs: ends.append(time.perf_counter()))
+    network.fit(*data, epochs=EPOCHS + 1, callbacks=[clock], verbose=0, **arguments)
+    return list(np.diff(ends))
 
 
-def by_turns(*runs: Callable[[], Any]) -> list[float]:
-    """Shortest time of each run in seconds, after a first round that warms up."""
-    times = []
-    for _ in range(ROUNDS + 1):
-        times.append([])
-        for run in runs:
-            began = time.perf_counter()
-            run()
-            times[-1].append(time.perf_counter() - began)
-    return [min(column) for column in zip(*times[1:], strict=True)]
+def iterate(batches: Any, count: int) -> list[float]:
+    """Seconds of the epochs of the pipeline alone after the first."""
+    ends = []
+    elements = iter(batches)
+    for _ in range(EPOCHS + 1):
+        for _ in range(count):
+            next(elements)
+        ends.append(time.perf_counter())
+    return list(np.diff(ends))
+
+
+def by_turns(*runs: Callable[[], list[float]]) -> list[float]:
+    """Median of the epochs of each run in seconds; the runs take turns, for fairness."""
+    turns = [[run() for run in runs] for _ in range(ROUNDS)]
+    return [float(np.median(epochs)) for epochs in zip(*turns, strict=True)]
 
 
 def row(name: str, clips: int, seconds: float, against: str = "", other: float = 0.0) -> None:

@@ -1,5 +1,6 @@
 """Start TensorFlow: without its noise on the console, with deterministic kernels, GPUs shared."""
 
+import logging
 import os
 import sys
 import tempfile
@@ -49,6 +50,7 @@ def start(*, deterministic: bool = True) -> tuple[str, ...]:
         gpus = tf.config.list_physical_devices("GPU")
         for gpu in gpus:
             tf.config.experimental.set_memory_growth(gpu, True)
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     if deterministic:
         tf.config.experimental.enable_op_determinism()
     return tuple(tf.config.experimental.get_device_details(gpu)["device_name"] for gpu in gpus)

@@ -246,6 +246,15 @@ print("equal", len(single))
 """
 
 
+def test_importing_the_stages_does_not_import_tensorflow() -> None:
+    code = "import sys, utils.augment, utils.pipeline; print('tensorflow' in sys.modules)"
+    project = Path(__file__).resolve().parents[2]
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=project, capture_output=True, text=True, check=True
+    )
+    assert run.stdout.strip() == "False"
+
+
 def test_mirrored_replicas_share_the_batches() -> None:
     project = Path(__file__).resolve().parents[2]
     run = subprocess.run(

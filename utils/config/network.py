@@ -86,7 +86,7 @@ def flatten(
         body = _Body(model.layers, own.at(model.layers, "layers"), {}, None, outputs_place)
     else:
         body = _body(model.use, named, own.at(None, "use"))
-    constants = {**body.constants, **placed(model.constants, own.at(None, "constants"))}
+    constants = {**body.constants, **placed(model.constants, own.at(model.constants, "constants"))}
     scope = Scope.of_run(known).inner(defaults=constants, given={})
     path = [] if model.use is None else [model.use]
     layers = tuple(_Flattener(named).items(body.layers, body.layers_place, scope, path))
@@ -95,7 +95,7 @@ def flatten(
     scope.check_all_used()
     outputs, outputs_place = body.outputs, body.outputs_place
     if model.outputs is not None:
-        outputs, outputs_place = model.outputs, own.at(None, "outputs")
+        outputs, outputs_place = model.outputs, own.at(model.outputs, "outputs")
     return Network(layers, _names(outputs, outputs_place), body.layers_place, outputs_place)
 
 
@@ -240,7 +240,8 @@ def _names(value: Any, place: Place) -> tuple[str, ...]:
     names = value if isinstance(value, list) else [] if value is None else [value]
     for index, name in enumerate(names):
         if not isinstance(name, str):
-            raise place.at(value, index).error(f"expected a layer's name, received {shown(name)}.")
+            here = place.at(value, index) if isinstance(value, list) else place
+            raise here.error(f"expected a layer's name, received {shown(name)}.")
     if isinstance(value, list) and not names:
         raise place.error("expected at least one layer's name, received an empty list.")
     return tuple(names)

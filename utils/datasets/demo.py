@@ -5,6 +5,7 @@ s6 in the test part only, no place in both parts. Beside the development set lie
 evaluation set in the layout of 2021.
 """
 
+import io
 import os
 import shutil
 from collections.abc import Callable, Iterable, Sequence
@@ -82,7 +83,7 @@ def make(
     Args:
         root: folder of demo data, made if needed.
         seed: the same seed gives the same files.
-        size: number and length of clips; about 260 MB by default.
+        size: number and length of clips; about 270 MB by default.
         jobs: processes; one for every core by default.
         progress: called with the number of clips written and the number of all clips.
 
@@ -102,22 +103,19 @@ def make(
     training, test = _development(seed, size)
     evaluation = _evaluation(seed, size)
     with writing(complete):
-        for published in (EDITION.development, EDITION.evaluation):
-            (beside / published / "audio").mkdir(parents=True, exist_ok=True)
-        _write_tables(beside, training, test, evaluation)
-        _write_audio(beside, [*training, *test, *evaluation], seed, jobs, progress)
-        _rename(beside, complete)
+        try:
+            for published in (EDITION.development, EDITION.evaluation):
+                (beside / published / "audio").mkdir(parents=True, exist_ok=True)
+            _write_tables(beside, training, test, evaluation)
+            _write_audio(beside, [*training, *test, *evaluation], seed, jobs, progress)
+            for half_written in beside.rglob("*.part"):
+                half_written.unlink(missing_ok=True)
+            beside.rename(complete)
+        except OSError:
+            if not complete.is_dir():  # else another process was faster with the same content
+                raise
+            shutil.rmtree(beside, ignore_errors=True)
     return complete
-
-
-def _rename(beside: Path, complete: Path) -> None:
-    """Give the folder its name; another process may have been faster with the same content."""
-    try:
-        beside.rename(complete)
-    except OSError:
-        if not complete.is_dir():
-            raise
-        shutil.rmtree(beside, ignore_errors=True)
 
 
 def _development(seed: int, size: DemoSize) -> tuple[list[_Take], list[_Take]]:
@@ -248,6 +246,8 @@ def _write_batch(folder: Path, takes: list[_Take], seed: int) -> int:
         samples = capture(samples, take.device, rng=rng)
         path = folder / take.path
         beside = path.with_suffix(f".{os.getpid()}.part")
-        soundfile.write(beside, samples, demo_sounds.SAMPLE_RATE, "PCM_16", format="WAV")
+        content = io.BytesIO()
+        soundfile.write(content, samples, demo_sounds.SAMPLE_RATE, "PCM_16", format="WAV")
+        beside.write_bytes(content.getvalue())
         beside.replace(path)
     return len(takes)

@@ -41,8 +41,7 @@ class ClipFeatures:
 
     def usable(self, clips: Sequence[Clip]) -> tuple[Clip, ...]:
         """Leave out clips whose audio could not be used."""
-        stores = [self.store] if self.waveforms is None else [self.store, self.waveforms]
-        return tuple(clip for clip in clips if all(store.contains(clip) for store in stores))
+        return tuple(clip for clip in clips if self.store.contains(clip))
 
 
 @dataclass

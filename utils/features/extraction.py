@@ -223,7 +223,11 @@ def _results_of_workers(
     import joblib
     from joblib.externals.loky import get_reusable_executor
 
-    settings = {"inner_max_num_threads": 1, "initializer": _leave_with_parent}
+    settings = {
+        "inner_max_num_threads": 1,
+        "initializer": _leave_with_parent,
+        "initargs": (os.getpid(),),
+    }
     work = joblib.delayed(_write_rows)
     try:
         with joblib.parallel_config(backend="loky", **settings):
@@ -232,12 +236,11 @@ def _results_of_workers(
             )
             yield from parallel(work(chunk, file, representation, audio) for chunk in chunks)
     finally:  # workers would hold memory while training runs
-        get_reusable_executor().shutdown(wait=False, kill_workers=True)
+        get_reusable_executor(reuse=True).shutdown(wait=False, kill_workers=True)
 
 
-def _leave_with_parent() -> None:
+def _leave_with_parent(parent: int) -> None:
     """Let a worker end soon after its parent was killed; by itself it would wait for minutes."""
-    parent = os.getppid()
 
     def watch() -> None:
         while os.getppid() == parent:

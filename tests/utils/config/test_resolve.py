@@ -61,11 +61,11 @@ def test_each_layer_beats_the_one_before(catalogue):
     real = made.resolve("x")
     assert (real.settings.training.epochs, real.settings.training.batch_size) == (3, 4)
     assert (real.settings.training.loss, real.settings.seed) == ("mae", 1)
-    assert not real.demo_applied
+    assert real.demo_differences == {}
     demo = made.resolve("x", demo=True, overrides=["training.epochs=9"])
     assert (demo.settings.training.epochs, demo.settings.training.batch_size) == (9, 5)
     assert demo.settings.seed == 7
-    assert demo.demo_applied
+    assert demo.demo_differences == {"training": {"batch_size": 5}, "seed": 7}
 
 
 def test_overrides_beat_the_demo_block_and_the_last_wins(catalogue):
@@ -75,7 +75,7 @@ def test_overrides_beat_the_demo_block_and_the_last_wins(catalogue):
 
 
 def test_a_set_without_a_demo_block_says_so(catalogue):
-    assert not catalogue().resolve("other", demo=True).demo_applied
+    assert catalogue().resolve("other", demo=True).demo_differences == {}
 
 
 def test_parameter_file_lies_over_block_by_block(catalogue):

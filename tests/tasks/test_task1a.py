@@ -1,0 +1,311 @@
+"""task1a.py as its users run it: everything, sets compared, own files, the submission, mistakes."""
+
+import importlib.util
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import yaml
+
+from utils.report.results import read_results
+
+PROJECT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.smoke
+
+
+@pytest.fixture(scope="module")
+def script():
+    """task1a.py, imported, so that TensorFlow starts once for all tests here."""
+    spec = importlib.util.spec_from_file_location("task1a", PROJECT / "task1a.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+
+    def run(*arguments):
+        from utils import cli
+
+        return cli.main(module.SCRIPT, [str(argument) for argument in arguments])
+
+    return run
+
+
+def scores_of(tmp_path, set_id="tiny"):
+    return read_results(tmp_path / "runs" / set_id / "latest" / "results.json")
+
+
+def test_everything_from_audio_to_report(script, tau, tiny, tmp_path, capsys):
+    assert script("-s", "tiny", "-p", tiny, "--data", tau) == 0
+    folder = tmp_path / "runs" / "tiny" / "latest"
+    expected = {
+        "results.json", "report.html", "parameters.yaml", "model.keras", "model.metadata.json",
+        "system_output.csv", "history.csv", "log.txt",
+        *(f"model_{name}.tflite" for name in ("float32", "float16", "dynamic", "int8")),
+    }  # fmt: skip
+    assert expected <= {path.name for path in folder.iterdir()}
+    results = scores_of(tmp_path)
+    assert results.overall["accuracy"] > 0.5
+    assert set(results.exports) == {"float32", "float16", "dynamic", "int8"}
+    assert results.exports["float32"].max_difference < 1e-5
+    assert results.scores["groups"]["unseen"]["devices"] == ["s4"]
+    assert not results.demo
+    printed = capsys.readouterr().out
+    assert "street_traffic" in printed
+    assert "DCASE 2021 (128 KB)" in printed
+    page = (folder / "report.html").read_text()
+    assert "http://" not in page.replace("http://www.w3.org", "")
+    assert len((folder / "system_output.csv").read_text().splitlines()) == 41
+
+
+def test_the_same_seed_gives_the_same_results_twice(script, tau, tiny, tmp_path):
+    found = []
+    for _ in range(2):
+        assert script("-s", "tiny_aug", "-p", tiny, "--data", tau, "--overwrite") == 0
+        history = tmp_path / "runs" / "tiny_aug" / "latest" / "history.csv"
+        found.append((history.read_bytes(), scores_of(tmp_path, "tiny_aug").scores))
+    assert found[0] == found[1]
+
+
+def test_another_seed_gives_another_run(script, tau, tiny, tmp_path):
+    assert script("-s", "tiny", "-p", tiny, "--data", tau, "--seed", "1,2") == 0
+    runs = [p for p in (tmp_path / "runs" / "tiny").iterdir() if not p.is_symlink()]
+    histories = {(run / "history.csv").read_bytes() for run in runs}
+    assert len(runs) == len(histories) == 2
+
+
+def test_sets_are_compared_in_one_table_and_one_plot(script, tau, tiny, tmp_path, capsys):
+    arguments = ("-s", "tiny,tiny_deeper", "-p", tiny, "--data", tau)
+    assert script(*arguments, "--override", "training.epochs=1") == 0
+    (folder,) = (tmp_path / "runs" / "comparisons").iterdir()
+    assert {"comparison.html", "comparison.md", "comparison.png"} <= {
+        path.name for path in folder.iterdir()
+    }
+    table = (folder / "comparison.md").read_text()
+    assert table.index("tiny ") < table.index(r"tiny\_deeper")
+    assert "tiny_deeper" in capsys.readouterr().out
+    assert script("-s", "tiny", "-p", tiny, "--show_results") == 0
+    assert "tiny_deeper" in capsys.readouterr().out
+
+
+def test_check_limits_tells_by_the_exit_status(script, tau, tiny):
+    arguments = ("-s", "tiny", "-p", tiny, "--data", tau, "--check_limits", "--override")
+    epochs = "training.epochs=1"
+    assert script(*arguments, epochs) == 0
+    assert script(*arguments, epochs, "limits.parameter_bytes={tight: 10}") == 1
+
+
+def test_predict_labels_files_of_any_kind(script, tau, tiny, tmp_path, capsys):
+    assert script("-s", "tiny", "-p", tiny, "--data", tau) == 0
+    own = tmp_path / "own"
+    own.mkdir()
+    clip, rate = soundfile.read(tau / "audio" / "tram-lyon-4-4-a.wav")
+    soundfile.write(own / "tram.flac", clip, rate)
+    soundfile.write(own / "tram.mp3", np.tile(clip, 3), rate)
+    soundfile.write(own / "stereo.wav", np.stack([clip, clip], axis=1), rate)
+    table = tmp_path / "labels.csv"
+    int8 = tmp_path / "runs" / "tiny" / "latest" / "model_int8.tflite"
+    for model in ((), ("--model", int8)):
+        arguments = ("-m", "predict", own, "-s", "tiny", "-p", tiny, "-o", table, *model)
+        assert script(*arguments) == 0
+        lines = table.read_text().splitlines()
+        assert len(lines) == 4
+        assert {line.split("\t")[1] for line in lines[1:]} == {"tram"}
+    assert "stereo.wav" in capsys.readouterr().out
+
+
+def test_predict_without_a_model_says_how_to_make_one(script, tau, tiny, capsys):
+    clip = tau / "audio" / "tram-lyon-4-4-a.wav"
+    assert script("-m", "predict", clip, "-s", "tiny", "-p", tiny) == 2
+    assert "train one with `python task1a.py -s tiny`" in capsys.readouterr().err.replace("\n", " ")
+
+
+def test_a_file_of_answers_is_scored_without_a_model(script, tau, tiny, tmp_path, capsys):
+    assert script("-s", "tiny", "-p", tiny, "--data", tau) == 0
+    answers = tmp_path / "runs" / "tiny" / "latest" / "system_output.csv"
+    capsys.readouterr()
+    assert script("-m", "score", answers, "-s", "tiny", "-p", tiny, "--data", tau) == 0
+    accuracy = 100 * scores_of(tmp_path).overall["accuracy"]
+    assert f"{accuracy:.1f}" in capsys.readouterr().out
+
+
+def test_eval_writes_a_submission_that_only_lacks_its_author(script, tau, tiny, tmp_path, capsys):
+    root = tmp_path / "both"
+    root.mkdir()
+    shutil.copytree(tau, root / "TAU-urban-acoustic-scenes-2020-mobile-development")
+    evaluation = root / "TAU-urban-acoustic-scenes-2021-mobile-evaluation"
+    (evaluation / "evaluation_setup").mkdir(parents=True)
+    (evaluation / "audio").mkdir()
+    for number, clip in enumerate(sorted((tau / "audio").glob("*-s4.wav"))[:5]):
+        shutil.copy(clip, evaluation / "audio" / f"{number}.wav")
+    names = "".join(f"audio/{number}.wav\n" for number in range(5))
+    (evaluation / "evaluation_setup" / "fold1_test.csv").write_text("filename\n" + names)
+    output = tmp_path / "answers.csv"
+    arguments = ("-m", "eval", "-s", "tiny", "-p", tiny, "--data", root, "-o", output)
+    assert script(*arguments, "--override", "training.epochs=2") == 0
+    run = tmp_path / "runs" / "tiny" / "latest"
+    assert (run / "all_data" / "model.keras").exists()
+    (pair,) = (run / "submission").iterdir()
+    meta = yaml.safe_load((pair / f"{pair.name}.meta.yaml").read_text())
+    exports = scores_of(tmp_path).exports["int8"]
+    assert meta["system"]["complexity"]["total_parameters"] == exports.parameters
+    rows = (pair / f"{pair.name}.output.csv").read_text().splitlines()
+    assert [row.split("\t")[0] for row in rows[1:]] == [f"{number}.wav" for number in range(5)]
+    assert len(output.read_text().splitlines()) == 6
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "corresponding" in printed
+    assert "output.csv: row" not in printed
+
+
+def test_interrupted_at_any_moment_it_ends_as_if_undisturbed(task1a, tau, tiny, tmp_path):
+    """``kill -9`` at random moments of extraction, training, export; then the same command."""
+    command = ("-s", "tiny_aug", "-p", tiny, "--data", tau, "--override", "training.epochs=25")
+    quiet = task1a(*command, f"paths.runs={tmp_path}/quiet", f"paths.cache={tmp_path}/quiet_cache")
+    assert quiet.returncode == 0, quiet.stderr
+    start = time.monotonic()
+    moments = random.Random(4)
+    whole = [sys.executable, str(PROJECT / "task1a.py"), *map(str, command)]
+    for _ in range(4):
+        process = subprocess.Popen(whole, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        time.sleep(moments.uniform(4.0, 11.0))
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+    last = task1a(*command)
+    assert last.returncode == 0, last.stderr
+    assert time.monotonic() - start < 200
+    runs = [tmp_path / name / "tiny_aug" / "latest" for name in ("quiet", "runs")]
+    histories = [(run / "history.csv").read_bytes() for run in runs]
+    assert histories[0] == histories[1]
+    results = [json.loads((run / "results.json").read_text()) for run in runs]
+    assert results[0]["scores"] == results[1]["scores"]
+    exports = [{k: v["scores"] for k, v in r["exports"].items()} for r in results]
+    assert exports[0] == exports[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--override", "training.epoch=5"), "Did you mean 'epochs'"),
+        (("--override", "training.epochs=1e3"), "training.epochs"),
+        (("-s", "task1"), "Did you mean 'task1a'"),
+        (("-p", "missing.yaml"), "missing.yaml"),
+        (("--override", "model.layers=[{Conv2D: {filters: 4, kernel_sise: 3}}]"), "kernel_size"),
+        (("--override", "model.layers=[Flaten]"), "Did you mean 'Flatten'"),
+        (("--override", "training.optimizer={Adm: {}}"), "Did you mean 'Adam'"),
+        (("--override", "limits.format=float32", "export.formats=[int8]"), "limits.format"),
+        (("--override", "features.frames=600"), "frames"),
+        (("--data", "nowhere"), "nowhere"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_status_2(script, tau, tiny, capsys, arguments, words):
+    data = () if "--data" in arguments else ("--data", tau)
+    chosen = () if "-s" in arguments or "-p" in arguments else ("-s", "tiny")
+    file = () if "-p" in arguments else ("-p", tiny)
+    assert script(*chosen, *file, *data, *arguments) == 2
+    message = capsys.readouterr().err
+    assert words in message
+    assert "Traceback" not in message
+    assert len(message.strip().splitlines()) == 1
+
+
+def broken_file(kind, path):
+    """Put something wrong where a clip should be."""
+    samples, rate = soundfile.read(path)
+    if kind == "missing":
+        path.unlink()
+    elif kind == "empty":
+        path.write_bytes(b"")
+    elif kind == "cut in the middle":
+        path.write_bytes(path.read_bytes()[:20_000])
+    elif kind == "not a number":
+        samples[100] = np.nan
+        soundfile.write(path, samples, rate, subtype="FLOAT")
+
+
+@pytest.mark.parametrize("kind", ["missing", "empty", "cut in the middle", "not a number"])
+def test_a_broken_file_stops_the_run_or_is_left_out(script, tau, tiny, tmp_path, capsys, kind):
+    data = tmp_path / "data"
+    shutil.copytree(tau, data)
+    name = "tram-lyon-0-0-a.wav"
+    broken_file(kind, data / "audio" / name)
+    arguments = ("-s", "tiny", "-p", tiny, "--data", data, "--override", "training.epochs=1")
+    assert script(*arguments) == 2
+    message = capsys.readouterr().err
+    assert name in message
+    assert len(message.strip().splitlines()) == 1
+    if kind != "missing":
+        assert script(*arguments, "audio.on_bad_audio=skip") == 0
+        assert any(name in note for note in scores_of(tmp_path).notes)
+
+
+def test_stereo_at_48_khz_is_read(script, tau, tiny, tmp_path):
+    data = tmp_path / "data"
+    shutil.copytree(tau, data)
+    path = data / "audio" / "tram-lyon-0-0-a.wav"
+    soundfile.write(path, np.zeros((24_000, 2)) + 0.1, 48_000)
+    arguments = ("-s", "tiny", "-p", tiny, "--data", data, "--override", "training.epochs=1")
+    assert script(*arguments) == 0
+
+
+def test_an_unknown_scene_names_its_row(script, tau, tiny, tmp_path, capsys):
+    data = tmp_path / "data"
+    shutil.copytree(tau, data)
+    table = data / "meta.csv"
+    table.write_text(table.read_text().replace("\ttram\t", "\ttrm\t", 1))
+    assert script("-s", "tiny", "-p", tiny, "--data", data) == 2
+    message = capsys.readouterr().err
+    assert "meta.csv" in message
+    assert "tram" in message
+
+
+def test_the_same_place_on_both_sides_is_a_warning(script, tau, tiny, tmp_path, capsys):
+    data = tmp_path / "data"
+    shutil.copytree(tau, data)
+    meta = data / "meta.csv"
+    text = meta.read_text()
+    for table in (meta, *(data / "evaluation_setup").glob("*.csv")):
+        table.write_text(table.read_text().replace("tram-lyon-4-4", "tram-lyon-0-4"))
+    meta.write_text(meta.read_text().replace("tram\tlyon-4", "tram\tlyon-0"))
+    for clip in (data / "audio").glob("tram-lyon-4-4-*"):
+        clip.rename(clip.with_name(clip.name.replace("lyon-4", "lyon-0")))
+    assert meta.read_text() != text
+    arguments = ("-s", "tiny", "-p", tiny, "--data", data, "--override", "training.epochs=1")
+    assert script(*arguments) == 0
+    assert "tram-lyon-0" in capsys.readouterr().out
+
+
+def test_a_run_folder_that_cannot_be_written(script, tau, tiny, tmp_path, capsys):
+    blocked = tmp_path / "blocked"
+    blocked.write_text("a file where a folder is needed")
+    arguments = ("-s", "tiny", "-p", tiny, "--data", tau, "--override", f"paths.runs={blocked}")
+    assert script(*arguments) == 2
+    assert "cannot be written" in capsys.readouterr().err
+
+
+def test_help_and_mistakes_answer_without_tensorflow(task1a, tiny):
+    start = time.monotonic()
+    answer = task1a("--help")
+    assert answer.returncode == 0
+    assert "--parameter_set" in answer.stdout
+    probe = "import sys; import task1a; print([m for m in ('tensorflow', 'keras', 'librosa', "
+    probe += "'matplotlib', 'sklearn', 'scipy') if m in sys.modules])"
+    loaded = subprocess.run(
+        [sys.executable, "-c", probe], cwd=PROJECT, capture_output=True, text=True, check=True
+    )
+    assert loaded.stdout.strip() == "[]"
+    assert time.monotonic() - start < 20
+
+
+def test_shows(script, tiny, tau, capsys):
+    assert script("--show_sets", "-p", tiny) == 0
+    assert "task1a_layer5" in capsys.readouterr().out
+    assert script("--show_parameters", "-s", "tiny", "-p", tiny, "--data", tau) == 0
+    assert yaml.safe_load(capsys.readouterr().out)["training"]["epochs"] == 6
+    assert script("--show_model", "-s", "tiny", "-p", tiny, "--data", tau) == 0
+    assert "Conv2D" in capsys.readouterr().out
