@@ -1,4 +1,4 @@
-"""Fixtures that all tests share: seeded randomness, small signals, the real recordings if present."""
+"""Fixtures that all tests share: seeded randomness, small signals, real recordings if any."""
 
 import os
 from pathlib import Path

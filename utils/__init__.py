@@ -1,1 +1,1 @@
-"""The stages of the pipeline, one module or sub-package each; ``docs/design.md`` gives their order."""
+"""The stages of the pipeline, one module or sub-package each; docs/design.md has their order."""

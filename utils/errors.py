@@ -1,4 +1,4 @@
-"""Errors that a user can mend: one clear sentence each, shown without a traceback, exit status 2."""
+"""Errors that a user can mend: one clear sentence each, no traceback, exit status 2."""
 
 
 class UserError(Exception):

@@ -58,7 +58,7 @@ class Run:
 
     def say(self, text: str) -> None:
         """Print a line and keep it, with the time, in the run's log."""
-        self.console.print(text, highlight=False)
+        self.console.print(text, highlight=False, soft_wrap=True)
         self.log(text)
 
     def log(self, text: str) -> None:

@@ -116,7 +116,9 @@ def test_predict_labels_files_of_any_kind(script, tau, tiny, tmp_path, capsys):
         assert script(*arguments) == 0
         lines = table.read_text().splitlines()
         assert len(lines) == 4
-        assert {line.split("\t")[1] for line in lines[1:]} == {"tram"}
+        labels = {Path(line.split("\t")[0]).name: line.split("\t")[1] for line in lines[1:]}
+        assert set(labels) == {"stereo.wav", "tram.flac", "tram.mp3"}
+        assert labels["stereo.wav"] == labels["tram.flac"] == "tram"
     assert "stereo.wav" in capsys.readouterr().out
 
 

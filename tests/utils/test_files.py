@@ -2,6 +2,7 @@
 
 import errno
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -36,11 +37,11 @@ def test_a_refusal_of_the_system_is_one_sentence(tmp_path, number, words):
     assert "\n" not in str(caught.value)
 
 
-def test_a_full_disk_leaves_the_old_file():
+def test_a_full_disk_is_one_sentence():
     """/dev/full refuses every byte, as a full disk does."""
-    with pytest.raises(UserError, match="No space left"), writing("/dev/full"):
-        with open("/dev/full", "wb", buffering=0) as stream:  # noqa: PTH123 - a device, not a path
-            stream.write(b"x")
+    device = Path("/dev/full")
+    with pytest.raises(UserError, match="No space left"), writing(device):
+        device.write_bytes(b"x")
 
 
 def test_json_that_is_none_is_named(tmp_path):

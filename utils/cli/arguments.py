@@ -37,7 +37,7 @@ def parse(script: Script, argv: list[str] | None) -> argparse.Namespace:
         parser.error(f"-m {arguments.mode} needs {what}")
     if arguments.files and arguments.mode not in ("predict", "score"):
         parser.error(
-            f"{arguments.files[0]}: files are for -m predict and -m score; a data set goes to --data"
+            f"{arguments.files[0]}: files are for -m predict and -m score; a data set is --data DIR"
         )
     return arguments
 

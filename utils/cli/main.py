@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from utils import backend, config, datasets
-from utils.datasets import demo
 from utils.cli import show
 from utils.cli.arguments import parse
 from utils.cli.script import Script
+from utils.datasets import demo
 from utils.errors import UserError
 from utils.experiment import Job
 from utils.files import digest
@@ -71,6 +71,9 @@ def _dispatch(script: Script, arguments: "argparse.Namespace", console: "Console
         set_id: catalogue.resolve(set_id, overrides=arguments.override, demo=on_demo)
         for set_id in arguments.parameter_set
     }
+    for set_id, one in resolved.items():
+        if one.task not in (None, script.name):
+            raise UserError(f"set {set_id} belongs to {one.task}.py; run it there.")
     if arguments.show_parameters:
         show.parameters(console, list(resolved.values()))
         return 0
@@ -98,7 +101,7 @@ def _run_sets(
     if arguments.mode == "score" and len(arguments.files) != 1:
         raise UserError("-m score takes one file of answers.")
     finished: list[Results] = []
-    for set_id, one in resolved.items():
+    for one in resolved.values():
         for seed in arguments.seed or [one.settings.seed]:
             with _job(script, arguments, one, seed, console) as job:
                 if arguments.show_model:

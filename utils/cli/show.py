@@ -51,14 +51,13 @@ def results(console: "Console", folders: Iterable[Path], set_ids: Sequence[str])
 
 def model(console: "Console", job: "Job") -> None:
     """Print the network's layers with parameters and operations."""
-    from models import complexity
+    from utils.experiment.facts import model_facts
     from utils.experiment.fold import build_network
     from utils.features import from_settings
     from utils.report.size import layers_table
 
     representation = from_settings(job.settings.audio, job.settings.features)
-    counted = complexity.count(build_network(job, representation))
-    show_table(console, layers_table(counted))
+    show_table(console, layers_table(model_facts(build_network(job, representation))))
 
 
 def comparison(console: "Console", runs: Sequence[Results], folder: Path) -> None:

@@ -8,12 +8,14 @@ from utils import run as runs
 from utils.datasets import Clip, Fold
 from utils.datasets.split import split_validation
 from utils.evaluation import Predictions, SceneScores, pool, summarise_folds
+from utils.experiment.facts import model_facts, uncounted
 from utils.experiment.fold import ClipFeatures, FoldExperiment, build_network
 from utils.experiment.job import Job
 from utils.features import BadClip, FeatureStore, LogMel, Waveform, extract, from_settings
+from utils.inference import load_keras
 from utils.report import limits
 from utils.report.plots import WrongClip
-from utils.report.results import ExportFacts, LayerFacts, ModelFacts, Results
+from utils.report.results import ExportFacts, Results
 from utils.report.scenes import pick_wrong
 
 Score = Callable[[Predictions, int], SceneScores]
@@ -45,7 +47,11 @@ class ClipExperiment:
         """
         from utils.training import compile_model
 
-        compile_model(build_network(self.job, self.representation), self.job.settings.training)
+        settings = self.job.settings
+        compile_model(build_network(self.job, self.representation), settings.training)
+        limits.require_judged(settings.limits, formats=settings.export.formats)
+        for note in self._notes():
+            self.job.run.say(f"note: {note}")
 
     def extract(self) -> None:
         """Compute the features of all clips once, in parallel, or find them."""
@@ -120,7 +126,8 @@ class ClipExperiment:
                     for fold, predictions in zip(self.folds, self._predictions, strict=True)
                 }
             )
-        model, exports = self._model_facts(), self._export_facts()
+        model = model_facts(load_keras(self.folds[0].model_path))
+        exports = self._export_facts()
         return Results(
             set_id=settings.set_id,
             description=settings.description,
@@ -135,9 +142,17 @@ class ClipExperiment:
             model=model,
             exports=exports,
             limits=limits.judge(settings.limits, model=model, exports=exports),
-            notes=(*job.data.notes, *(f"{bad.name}: left out: {bad.reason}" for bad in self.bad)),
+            notes=(*job.data.notes, *self._notes(), *uncounted(model)),
             differences_in_demo=job.demo_differences,
         )
+
+    def _notes(self) -> tuple[str, ...]:
+        """What a reader of the scores must know besides the notes on the data."""
+        from utils.training import selection_note
+
+        selection = selection_note(self.job.settings.training)
+        left_out = tuple(f"{bad.name}: left out: {bad.reason}" for bad in self.bad)
+        return left_out if selection is None else (selection, *left_out)
 
     def _seconds(self) -> dict[str, float]:
         """Seconds of each stage, summed over the folds."""
@@ -148,30 +163,6 @@ class ClipExperiment:
             for stage, value in place.record.items():
                 seconds[stage] = round(seconds.get(stage, 0.0) + value, 3)
         return seconds
-
-    def _model_facts(self) -> ModelFacts:
-        from models import complexity
-        from utils.inference import load_keras
-
-        counted = complexity.count(load_keras(self.folds[0].model_path))
-        return ModelFacts(
-            parameters=counted.parameters,
-            trainable=counted.trainable,
-            non_zero=counted.non_zero,
-            macs=counted.macs,
-            keras_float16_bytes=counted.keras_float16_bytes,
-            peak_activation_bytes=counted.peak_activation_bytes,
-            layers=tuple(
-                LayerFacts(
-                    name=layer.name,
-                    kind=layer.kind,
-                    output_shape=layer.output_shape,
-                    parameters=layer.parameters,
-                    macs=layer.macs or 0,
-                )
-                for layer in counted.layers
-            ),
-        )
 
     def _export_facts(self) -> dict[str, ExportFacts]:
         """Sizes of the first fold's files; scores, differences and times over all folds."""

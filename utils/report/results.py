@@ -27,14 +27,14 @@ class LayerFacts(_Closed):
         kind: class of the layer, ``Conv2D``.
         output_shape: shape of its output without the batch axis.
         parameters: number of its weights, moving statistics included.
-        macs: multiply-accumulate operations for one clip.
+        macs: multiply-accumulate operations for one clip; None where they cannot be counted.
     """
 
     name: str
     kind: str
     output_shape: tuple[int | None, ...]
     parameters: int
-    macs: int
+    macs: int | None
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,16 @@ def compile_model(model: "keras.Model", settings: TrainingSettings) -> "keras.Mo
     return model
 
 
+def selection_note(settings: TrainingSettings) -> str | None:
+    """What has to be said when no epoch competes, so that the last one's weights are kept."""
+    if settings.epochs > settings.select.after_epoch:
+        return None
+    return (
+        f"training.select.after_epoch is {settings.select.after_epoch}, so none of the "
+        f"{settings.epochs} epochs competes: the weights of the last epoch are kept."
+    )
+
+
 def needed_columns(settings: TrainingSettings) -> tuple[str, ...]:
     """Columns of ``history.csv`` that an epoch reports, without the epoch's number."""
     once = ("loss", *settings.metrics)
