@@ -4,8 +4,8 @@
    seed and the epoch's number, so that a resumed run sees the batches that it would have seen.
 2. **Batch.** Row numbers are batched, not clips: all that follows works on whole batches. An
    epoch's last batch is smaller if the clips do not divide evenly; no clip is dropped or repeated.
-3. **Read.** From one tensor where the clips fit into the memory asked for, else from the memory
-   map, a batch at a time.
+3. **Read.** From memory where the clips fit into what was asked for, else from the memory map, a
+   batch at a time.
 4. **Augment.** Waveforms, afresh in each epoch, from a seed of (seed, epoch, step). It comes before
    the front end, since noise and pitch act on waveforms.
 5. **Prepare.** Front end, normaliser, channel axis. Without augmentation its result never changes:
@@ -27,7 +27,6 @@ GIGABYTE = 10**9
 UNDER_WAY_BYTES = GIGABYTE // 2  # of batches that are being made at the same time
 TEMPORARIES = 4  # memory of a batch while it is made, in sizes of its raw rows
 PREFETCH = 2  # finished batches that wait
-ALIGNMENT = 64  # bytes; TensorFlow's kernels want aligned memory
 
 Targets = np.ndarray | dict[str, np.ndarray] | None
 Read = Callable[["tf.Tensor"], "tf.Tensor"]  # positions in source.rows, int64 (batch,), to clips
@@ -195,7 +194,7 @@ def _prepared(
     """Return a reader of prepared clips: from memory if the whole array's fit, else streamed."""
     import tensorflow as tf
 
-    stream = _stream(source)
+    stream = _reader(source.array, source.rows)
 
     def made(positions: "tf.Tensor") -> "tf.Tensor":
         batch = stream(positions)
@@ -206,23 +205,24 @@ def _prepared(
     dtype = clip.dtype.as_numpy_dtype
     if len(source.array) * _bytes(clip.shape[1:], dtype) > memory_gb * GIGABYTE:
         return made
-    held = _aligned((len(source.rows), *clip.shape[1:]), dtype)
+    held = np.empty((len(source.rows), *clip.shape[1:]), dtype)
     for start in range(0, len(held), batch_size):
         stop = min(start + batch_size, len(held))
         held[start:stop] = make(tf.range(start, stop, dtype=tf.int64))
-    # a tensor over the same memory: tf.constant would copy it
-    tensor = tf.experimental.dlpack.from_dlpack(held.__dlpack__())
-    return lambda positions: tf.gather(tensor, positions)
+    return _reader(held, np.arange(len(held)))
 
 
-def _stream(source: Source) -> Read:
-    """Return a reader of raw clips that takes a batch at a time from the array."""
+def _reader(array: np.ndarray, rows: np.ndarray) -> Read:
+    """Return a reader of rows of an array, which stays where it is: in memory or in its file.
+
+    NumPy reads, since a tensor that a data set captures is copied as a whole by each iterator.
+    """
     import tensorflow as tf
 
-    shape, dtype = source.array.shape[1:], source.array.dtype
+    shape, dtype = array.shape[1:], array.dtype
 
     def rows_at(positions: np.ndarray) -> np.ndarray:
-        return np.asarray(source.array[source.rows[positions]])
+        return np.asarray(array[rows[positions]])
 
     def read(positions: "tf.Tensor") -> "tf.Tensor":
         # stateless: the same positions are the same clips, so batches may be read in parallel
@@ -238,14 +238,6 @@ def _tensor_seeds(seed: int) -> "tuple[tf.Tensor, tf.Tensor]":
 
     order, augment = np.random.SeedSequence(seed).generate_state(4).view(np.int32).reshape(2, 2)
     return tf.constant(order), tf.constant(augment)
-
-
-def _aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    """An uninitialised array whose memory TensorFlow can use as it is."""
-    size = _bytes(shape, dtype)
-    memory = np.empty(size + ALIGNMENT, np.uint8)
-    start = -memory.ctypes.data % ALIGNMENT
-    return memory[start : start + size].view(dtype).reshape(shape)
 
 
 def _bytes(shape: tuple[int, ...], dtype: np.dtype) -> int:

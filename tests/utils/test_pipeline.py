@@ -235,7 +235,8 @@ def losses(strategy, memory_gb):
         prepare=lambda batch: 0.5 * batch,
         augment=lambda batch, seed: batch + tf.random.stateless_normal(tf.shape(batch), seed),
     )
-    fitted = network.fit(batches, epochs=4, steps_per_epoch=steps(source, 8), shuffle=False, verbose=0)
+    count = steps(source, 8)
+    fitted = network.fit(batches, epochs=4, steps_per_epoch=count, shuffle=False, verbose=0)
     return fitted.history["loss"]
 
 single = losses(tf.distribute.get_strategy(), 1.0)
