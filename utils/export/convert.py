@@ -21,6 +21,7 @@ from utils.inference.metadata import Metadata, embed
 if TYPE_CHECKING:
     import keras
 
+SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 FORMATS = ("float32", "float16", "dynamic", "int8")
 
 
@@ -57,7 +58,7 @@ def export_formats(
     shape = _clip_shape(model)
     _check(model, shape=shape, calibration=calibration, formats=formats)
     paths = {name: folder / f"model_{name}.tflite" for name in formats}
-    with quiet_stderr(), _float32_operations(model):
+    with quiet_stderr(), _as_exported(model):
         trace = _trace(model, shape)
         for name, path in paths.items():
             content = _convert(trace, name=name, calibration=calibration, path=path)
@@ -104,17 +105,41 @@ def _check(
 
 
 @contextmanager
-def _float32_operations(model: "keras.Model") -> Iterator[None]:
-    """Let a network of mixed precision compute in float32 (its weights are float32 already)."""
-    layers = [layer for layer in model._flatten_layers() if layer.compute_dtype != "float32"]
-    policies = [layer.dtype_policy for layer in layers]
+def _as_exported(model: "keras.Model") -> Iterator[None]:
+    """Let a network compute as TFLite can: in float32, and SELU by operators that quantise.
+
+    The weights of a network of mixed precision are float32 already; only its layers' policies change
+    for the time of the trace.
+    """
+    import keras
+
+    layers = model._flatten_layers()
+    changes = [(x, "dtype_policy", "float32") for x in layers if x.compute_dtype != "float32"]
+    changes += [
+        (x, "activation", _selu)
+        for x in layers
+        if getattr(x, "activation", None) is keras.activations.selu
+    ]
+    before = [(layer, name, getattr(layer, name)) for layer, name, _ in changes]
     try:
-        for layer in layers:
-            layer.dtype_policy = "float32"
+        for layer, name, value in changes:
+            setattr(layer, name, value)
         yield
     finally:
-        for layer, policy in zip(layers, policies, strict=True):
-            layer.dtype_policy = policy
+        for layer, name, value in before:
+            setattr(layer, name, value)
+
+
+def _selu(x: Any) -> Any:
+    """SELU (Klambauer 2017, equation 2) by ReLU and ELU.
+
+    TensorFlow Lite takes SELU apart into exp(x) for all x and a choice; of a large positive x that
+    is infinite, which leaves no int8 range and ends the process in a crash.
+    """
+    import keras
+
+    negative = -keras.ops.relu(-x)
+    return SELU_SCALE * keras.ops.relu(x) + SELU_SCALE * SELU_ALPHA * keras.ops.elu(negative)
 
 
 def _trace(model: "keras.Model", shape: tuple[int, ...]) -> Any:

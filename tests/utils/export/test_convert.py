@@ -7,7 +7,7 @@ import pytest
 
 from utils.errors import UserError
 from utils.export import export_formats, measure
-from utils.inference import Metadata, load_predictor, read_metadata
+from utils.inference import Metadata, compare, load_predictor, read_metadata
 
 FORMATS = ("float32", "float16", "dynamic", "int8")
 METADATA = Metadata(
@@ -189,3 +189,25 @@ def test_open_axes_and_several_inputs_are_refused(tmp_path, clips):
     pair = [Input((4,)), Input((4,))]
     with pytest.raises(ValueError, match="2 inputs"):
         export(Model(pair, layers.Add()(pair)), tmp_path, clips=clips)
+
+
+def test_selu_of_large_values_is_quantised(tmp_path, rng):
+    """Taken apart as TensorFlow Lite does it, exp of 200 is infinite and the process crashes."""
+    import keras
+
+    network = keras.Sequential(
+        [
+            keras.Input((4, 8, 1)),
+            keras.layers.Conv2D(4, 3, activation="selu", kernel_initializer="lecun_normal"),
+            keras.layers.Activation("selu"),
+            keras.layers.Flatten(),
+            keras.layers.Dense(3, activation="softmax"),
+        ]
+    )
+    clips = (100 * rng.standard_normal((30, 4, 8, 1))).astype(np.float32)
+    network.layers[-1].set_weights([0.01 * network.layers[-1].get_weights()[0], np.zeros(3)])
+    expected = network.predict(clips, verbose=0)
+    paths = export(network, tmp_path, clips=clips, formats=("float32", "int8"))
+    assert compare(load_predictor(paths["float32"]), expected, clips) < 1e-5
+    assert compare(load_predictor(paths["int8"]), expected, clips) < 0.05
+    assert network.layers[1].activation is keras.activations.selu
