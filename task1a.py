@@ -5,11 +5,7 @@ set. Sets of parameters stand in task.yaml, the stages in utils/.
 """
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-
-import numpy as np
-from rich.console import Console
 
 from utils import cli
 from utils.datasets import load_evaluation
@@ -18,28 +14,36 @@ from utils.evaluation import (
     SceneScores,
     read_system_output,
     score_scenes,
-    submission,
     write_system_output,
 )
-from utils.evaluation.validator import validate_pair
-from utils.experiment import ClipExperiment, Job
-from utils.inference import FilePredictor
+from utils.experiment import ClipExperiment, Job, label_files, submit
 from utils.report import html, scenes, size
 from utils.report.results import Results, write_results
-from utils.report.tables import Column, Row, Table, show
+from utils.report.tables import show
+from utils.run import Run
 
 
-def develop(job: Job) -> Results:
+def develop(job: Job, run: Run) -> Results:
     """Train, test and export every fold; score them; write results.json and report.html."""
-    experiment = ClipExperiment(job, score=lambda *arguments: score(job, *arguments))
+    experiment, results = run_development(job, run)
+    if job.output is not None:
+        write_system_output(job.output, experiment.predictions("keras"), job.data.classes)
+    return results
+
+
+def run_development(job: Job, run: Run) -> tuple[ClipExperiment, Results]:
+    """Do what :func:`develop` does; give the experiment with its predictions too."""
+    experiment = ClipExperiment(job, run, score=lambda *arguments: score(job, *arguments))
     experiment.check_network()
     experiment.extract()
     experiment.run_folds()
     results = experiment.results()
-    write_results(job.run.folder / "results.json", results)
+    write_results(run.folder / "results.json", results)
+    answers = experiment.predictions("keras")
+    write_system_output(run.folder / "system_output.csv", answers, job.data.classes)
     write_report(experiment, results)
-    show_results(job, results)
-    return results
+    show_results(run, results)
+    return experiment, results
 
 
 def score(job: Job, predictions: Predictions, bootstrap: int) -> SceneScores:
@@ -49,95 +53,44 @@ def score(job: Job, predictions: Predictions, bootstrap: int) -> SceneScores:
         classes=job.data.classes,
         unseen=job.data.unseen_devices,
         bootstrap=bootstrap,
-        seed=job.run.seed,
+        seed=job.settings.seed,
     )
 
 
 def write_report(experiment: ClipExperiment, results: Results) -> None:
     """Write report.html: tables, learning curves, confusion, devices, wrong clips, sizes."""
-    job = experiment.job
+    features, folder = experiment.job.settings.features, experiment.run.folder
     table, *pictures = scenes.scene_sections(
         results.scores,
         wrong=experiment.wrong_clips(),
-        hop_seconds=job.settings.features.hop_seconds,
+        hop_seconds=features.hop_seconds if features.kind == "log_mel" else None,
     )
     curves = [
-        html.training_section(fold.history(), best_epoch=fold.best_epoch())
+        html.training_section(
+            fold.history(),
+            best_epoch=fold.best_epoch(),
+            fold=fold.fold.name if len(experiment.folds) > 1 else "",
+        )
         for fold in experiment.folds
     ]
-    parameters = (job.run.folder / "parameters.yaml").read_text(encoding="utf-8")
-    sections = (table, *curves, *pictures)
-    html.write_report(job.run.folder / "report.html", results, sections, parameters)
+    parameters = (folder / "parameters.yaml").read_text(encoding="utf-8")
+    html.write_report(folder / "report.html", results, (table, *curves, *pictures), parameters)
 
 
-def show_results(job: Job, results: Results) -> None:
+def show_results(run: Run, results: Results) -> None:
     """Print the tables that the DCASE baseline prints, sizes and verdicts, and where files lie."""
     tables = [scenes.class_table(results.scores), scenes.group_table(results.scores)]
     tables += [size.export_table(results), size.limits_table(results.limits)]
-    show(job.run.console, *tables)
-    job.run.say(f"report: {job.run.folder / 'report.html'}")
+    show(run.console, *tables)
+    run.say(f"report: {run.folder / 'report.html'}")
 
 
-def evaluate(job: Job, output: Path | None) -> None:
-    """Train on all development data; write the submission pair for the evaluation clips."""
-    results = develop(job)
-    clips = load_evaluation(job.settings.dataset, root=job.root)
-    experiment = ClipExperiment(job, score=lambda *arguments: score(job, *arguments))
-    fold = experiment.evaluation_fold(clips)
-    fold.train()
-    float_predictions, exported = fold.test(), fold.export()
-    predictions = exported.get(job.settings.limits.format, float_predictions)
-    if output is not None:
-        write_system_output(output, predictions, job.data.classes)
-    folder = job.run.folder / "submission" / job.settings.submission.label
-    pair = submission.write_pair(
-        folder,
-        submission=job.settings.submission,
-        facts=submission_facts(job, results),
-        scores=results.scores,
-        predictions=predictions,
-        classes=job.data.classes,
-    )
-    job.run.say(f"submission: {folder}")
-    names = [clip.name for clip in clips]
-    for problem in validate_pair(*pair, classes=job.data.classes, expected_names=names):
-        job.run.say(f"to mend before handing in: {problem}")
-
-
-def submission_facts(job: Job, results: Results) -> submission.SubmissionFacts:
-    """Tell what the meta file asks of the system, from the settings and the measured model."""
-    settings, judged = job.settings, results.exports.get(job.settings.limits.format)
-    return submission.SubmissionFacts(
-        sample_rate_hz=settings.audio.sample_rate,
-        acoustic_features=submission.features_text(settings.features),
-        data_augmentation=submission.augmentation_text(settings.augment),
-        machine_learning_method=submission.method_text(
-            layer.kind for layer in results.model.layers
-        ),
-        total_parameters=(judged or results.model).parameters,
-        total_parameters_non_zero=(judged or results.model).non_zero,
-        parameter_bytes=judged.non_zero_bytes if judged else results.model.keras_float16_bytes,
-        complexity_management="weight quantization",
-        demo=job.run.is_demo,
-    )
-
-
-def predict(predictor: FilePredictor, files: Sequence[Path], output: Path | None) -> None:
-    """Print scene and probabilities of each file; write them as a table."""
-    console, classes = Console(), predictor.classes
-    probabilities = np.stack([predictor(file) for file in files])
-    predictions = Predictions(tuple(map(str, files)), probabilities)
-    columns = (Column("file", words=True), Column("scene", words=True), *map(Column, classes))
-    rows = tuple(
-        Row((name, classes[best], *(f"{value:.3f}" for value in row)))
-        for name, best, row in zip(
-            predictions.names, predictions.predicted, probabilities, strict=True
-        )
-    )
-    show(console, Table("Predictions", columns, rows))
-    path = output or Path("predictions.csv")
-    write_system_output(path, predictions, classes)
-    console.print(f"written to {path}", markup=False)
+def evaluate(job: Job, run: Run) -> Results:
+    """Develop; then train on all labelled clips and write the submission for the evaluation set."""
+    evaluation = load_evaluation(job.settings.dataset, root=job.root, known=job.data.clips)
+    experiment, results = run_development(job, run)
+    submit(experiment, results, evaluation)
+    return results
 
 
 def score_answers(job: Job, path: Path) -> None:
@@ -145,7 +98,7 @@ def score_answers(job: Job, path: Path) -> None:
     answers = read_system_output(path, classes=job.data.classes)
     clips = [clip for fold in job.data.folds for clip in fold.test]
     results = score(job, answers.of(clips), job.settings.evaluation.bootstrap).as_dict()
-    show(job.run.console, scenes.class_table(results), scenes.group_table(results))
+    show(job.console, scenes.class_table(results), scenes.group_table(results))
 
 
 SCRIPT = cli.Script(
@@ -154,7 +107,7 @@ SCRIPT = cli.Script(
     folder=Path(__file__).resolve().parent,
     develop=develop,
     evaluate=evaluate,
-    predict=predict,
+    predict=label_files,
     score=score_answers,
 )
 

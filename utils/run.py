@@ -8,7 +8,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -23,11 +23,17 @@ PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "librosa", "soundfile", "so
             "scipy", "sed_eval", "scikit-learn")  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass
 class Stage:
-    """What a stage's block is told: whether there is work, or files of an earlier run serve."""
+    """What a stage's block is told, and what it tells.
+
+    Attributes:
+        needed: whether there is work, or files of an earlier run serve.
+        earlier_seconds: time that processes before this one spent on the stage, set by the block.
+    """
 
     needed: bool
+    earlier_seconds: float = 0.0
 
 
 @dataclass
@@ -39,7 +45,7 @@ class Run:
         console: where headings and tables are printed.
         data: name of the data set; ``demo`` on generated data.
         identity: identity of the data set, independent of where it lies.
-        seed: seed of weights, order and augmentation.
+        source: commit of the code and versions that it runs with.
         tensorboard: whether training writes TensorBoard logs.
     """
 
@@ -47,7 +53,7 @@ class Run:
     console: "Console"
     data: str
     identity: str
-    seed: int
+    source: "Source"
     tensorboard: bool = False
     _lock: TextIO | None = field(default=None, repr=False)
 
@@ -56,9 +62,9 @@ class Run:
         """Whether the audio was generated rather than recorded."""
         return self.data == "demo"
 
-    def say(self, text: str) -> None:
-        """Print a line and keep it, with the time, in the run's log."""
-        self.console.print(text, highlight=False, soft_wrap=True)
+    def say(self, text: str, style: str | None = None) -> None:
+        """Print a line as it is and keep it, with the time, in the run's log."""
+        self.console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
         self.log(text)
 
     def log(self, text: str) -> None:
@@ -68,9 +74,18 @@ class Run:
         with writing(path), path.open("a", encoding="utf-8") as stream:
             stream.write(f"{stamp} {text}\n")
 
-    def place(self, name: str, *, alone: bool) -> "Place":
-        """Folder and record of one fold: the run's own folder if alone, else a sub-folder."""
-        return Place(run=self, folder=self.folder if alone else self.folder / name)
+    def place(self, name: str = "") -> "Place":
+        """Folder and record of stages: the run's own, or a sub-folder's."""
+        return Place(run=self, folder=self.folder / name)
+
+    def make_latest(self) -> None:
+        """Let the link ``latest`` beside the folder point to this run."""
+        beside = self.folder.with_name(f".latest.{self.folder.name}")
+        link = self.folder.with_name("latest")
+        with writing(link):
+            beside.unlink(missing_ok=True)
+            beside.symlink_to(self.folder.name)
+            beside.replace(link)
 
     def __enter__(self) -> "Run":
         """Use the run in a ``with`` block."""
@@ -86,45 +101,90 @@ class Run:
 class Place:
     """A folder with stages: a stage whose files are there is not done again.
 
-    Once a stage of a place had work to do, all later stages have too, since their input changed.
+    ``stages.json`` holds what is done, in order. Before a stage makes files anew, its entry and
+    those of all later stages are taken out: they rest on what is about to change.
     """
 
     run: Run
     folder: Path
-    _changed: bool = field(default=False, repr=False)
 
     @property
-    def record(self) -> dict[str, float]:
-        """Seconds of each finished stage, in order."""
+    def record(self) -> dict[str, dict[str, Any]]:
+        """For each finished stage, in order: seconds, inputs, and the source that made it."""
         path = self.folder / "stages.json"
         return read_json(path) if path.exists() else {}
 
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Seconds of each finished stage."""
+        return {name: entry["seconds"] for name, entry in self.record.items()}
+
+    @property
+    def other_sources(self) -> tuple[str, ...]:
+        """A note for each stage that other code, or other versions of packages, made."""
+        now = asdict(self.run.source)
+        return tuple(
+            f"stage {name} was made by commit {entry['source']['commit'] or 'unknown'}, maybe with "
+            "other package versions; --overwrite makes it anew."
+            for name, entry in self.record.items()
+            if entry["source"] != now
+        )
+
     @contextmanager
-    def stage(self, name: str, *, makes: Sequence[str] = ()) -> Iterator[Stage]:
+    def stage(self, name: str, *, makes: Sequence[str] = (), inputs: str = "") -> Iterator[Stage]:
         """Open a stage: print its heading, time it, record it when it ended well.
 
         Args:
             name: heading and key of the record.
             makes: names of files that the stage leaves in the folder. With none given the stage
                 keeps its own cache and is entered every time.
+            inputs: identity of what the files are made from, if it can change while the run folder
+                stays the same (the audio behind the features).
 
         Yields:
             ``Stage(needed=...)``: whether the work has to be done.
         """
-        made = all((self.folder / file).exists() for file in makes)
-        needed = self._changed or not makes or name not in self.record or not made
+        record = self.record
+        done = record.get(name, {}).get("inputs") == inputs
+        needed = not (makes and done and all((self.folder / file).exists() for file in makes))
         heading = name if self.folder == self.run.folder else f"{self.folder.name}: {name}"
-        if needed:
-            self.run.say(f"[bold]{heading}[/bold]")
+        self.run.say(heading if needed else f"{heading} (reused)", style="bold" if needed else None)
+        if needed and makes:
+            names = list(record)
+            kept = names[: names.index(name)] if name in names else names
+            record = {earlier: record[earlier] for earlier in kept}
+            self._write(record)
+        stage = Stage(needed=needed)
         start = time.monotonic()
-        yield Stage(needed=needed)
-        if not needed:
-            self.run.say(f"[bold]{heading}[/bold] [dim]reused[/dim]")
-            return
-        self._changed = self._changed or bool(makes)
-        seconds = round(time.monotonic() - start, 3)
-        write_json(self.folder / "stages.json", {**self.record, name: seconds})
-        self.run.log(f"{heading} took {seconds:.1f} s")
+        yield stage
+        if needed:
+            seconds = round(time.monotonic() - start + stage.earlier_seconds, 3)
+            if not makes:  # found in its cache, the stage took its time at an earlier start
+                seconds = max(seconds, record.get(name, {}).get("seconds", 0.0))
+            entry = {"seconds": seconds, "inputs": inputs, "source": asdict(self.run.source)}
+            self._write({**record, name: entry})
+            self.run.log(f"{heading} took {seconds:.1f} s")
+
+    def _write(self, record: dict[str, dict[str, Any]]) -> None:
+        write_json(self.folder / "stages.json", record)
+
+
+@dataclass(frozen=True)
+class Source:
+    """The code and the packages that make a result.
+
+    Attributes:
+        commit: of the code, with ``+changes`` where files differ from it; empty without git.
+        versions: of Python and of the packages that results depend on.
+    """
+
+    commit: str
+    versions: dict[str, str]
+
+    @classmethod
+    def of(cls, folder: Path) -> "Source":
+        """Look at the code in a folder and at the installed packages."""
+        return cls(commit(folder), versions())
 
 
 def open_run(
@@ -132,9 +192,11 @@ def open_run(
     runs: Path,
     set_id: str,
     parameters: dict[str, Any],
+    determining: dict[str, Any],
     data: str,
     identity: str,
     seed: int,
+    source: Source,
     console: "Console",
     overwrite: bool = False,
     tensorboard: bool = False,
@@ -144,11 +206,13 @@ def open_run(
     Args:
         runs: folder of all runs.
         set_id: the parameter set.
-        parameters: the set as resolved, written to ``parameters.yaml``; with ``identity`` it
-            determines the hash, so that other parameters or other audio never share a folder.
+        parameters: the set as resolved, written to ``parameters.yaml``.
+        determining: those of them that determine the model; with ``identity`` they make the hash,
+            so that other parameters or other audio never share a folder.
         data: name of the data set, ``demo`` for generated audio.
         identity: identity of the data set.
         seed: the run's seed.
+        source: commit and versions of what runs.
         console: where to print.
         overwrite: delete what an earlier run left here.
         tensorboard: whether training writes TensorBoard logs.
@@ -158,25 +222,23 @@ def open_run(
     """
     import yaml
 
-    folder = runs / set_id / f"{data}-{seed}-{digest([parameters, identity])}"
+    folder = runs / set_id / f"{data}-{seed}-{digest([determining, identity])}"
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / ".lock").open("a+", encoding="utf-8")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
+    except OSError as error:
         lock.close()
         raise UserError(
-            f"{folder}: another process runs in this folder; wait for it to end, or stop it."
+            f"{folder}: cannot be locked ({error.strerror}): another process runs in this folder; "
+            "wait for it to end, or stop it."
         ) from error
     if overwrite:
         _empty(folder)
-    write_text(
-        folder / "parameters.yaml",
-        yaml.safe_dump(parameters, sort_keys=False, allow_unicode=True, width=100),
-    )
-    _link_latest(folder)
-    return Run(folder, console, data, identity, seed, tensorboard, lock)
+    text = yaml.safe_dump(parameters, sort_keys=False, allow_unicode=True, width=100)
+    write_text(folder / "parameters.yaml", text)
+    return Run(folder, console, data, identity, source, tensorboard, lock)
 
 
 def _empty(folder: Path) -> None:
@@ -185,14 +247,6 @@ def _empty(folder: Path) -> None:
             shutil.rmtree(entry)
         elif entry.name != ".lock":
             entry.unlink()
-
-
-def _link_latest(folder: Path) -> None:
-    beside = folder.with_name(f".latest.{folder.name}")
-    with writing(folder.parent / "latest"):
-        beside.unlink(missing_ok=True)
-        beside.symlink_to(folder.name)
-        beside.replace(folder.parent / "latest")
 
 
 def versions() -> dict[str, str]:

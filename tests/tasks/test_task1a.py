@@ -203,6 +203,9 @@ def test_interrupted_at_any_moment_it_ends_as_if_undisturbed(task1a, tau, tiny, 
         (("--override", "limits.format=float32", "export.formats=[int8]"), "limits.format"),
         (("--override", "features.frames=600"), "frames"),
         (("--data", "nowhere"), "nowhere"),
+        (("--override", "training.loss=sparse_categorical_crossentropy"), "training.loss"),
+        (("--override", "model.layers=[Conv2D: {filters: 10, kernel_size: 3}]"), "output"),
+        (("--override", "training.batch_size=0"), "batch_size"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_status_2(script, tau, tiny, capsys, arguments, words):
@@ -214,6 +217,99 @@ def test_a_mistake_is_one_sentence_and_status_2(script, tau, tiny, capsys, argum
     assert words in message
     assert "Traceback" not in message
     assert len(message.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--model", "x.keras"), "--model is for -m predict"),
+        (("x.wav",), "files are for -m predict"),
+        (("-m", "predict"), "needs audio files"),
+        (("-m", "score", "a.csv", "--check_limits"), "--check_limits needs a run"),
+        (("--seed", "0,1", "-o", "answers.csv"), "-o needs one set"),
+        (("--seed", "a"), "seeds are whole numbers"),
+    ],
+)
+def test_an_option_that_would_have_no_effect_is_refused(script, capsys, arguments, words):
+    with pytest.raises(SystemExit) as left:
+        script(*arguments)
+    assert left.value.code == 2
+    assert words in capsys.readouterr().err
+
+
+def test_the_system_output_goes_where_o_says(script, tau, tiny, tmp_path):
+    output = tmp_path / "here" / "answers.csv"
+    arguments = ("-s", "tiny", "-p", tiny, "--data", tau, "-o", output)
+    assert script(*arguments, "--override", "training.epochs=1") == 0
+    run = tmp_path / "runs" / "tiny" / "latest"
+    assert output.read_bytes() == (run / "system_output.csv").read_bytes()
+
+
+def test_what_does_not_change_the_model_does_not_train_it_anew(script, tau, tiny, tmp_path, capsys):
+    arguments = ("-s", "tiny", "-p", tiny, "--data", tau, "--override", "training.epochs=2")
+    assert script(*arguments) == 0
+    changes = ("evaluation.bootstrap=20", "report.wrong_clips=1", "pipeline.memory_gb=1.0")
+    assert script(*arguments, *changes) == 0
+    assert "training (reused)" in capsys.readouterr().out
+    assert len([p for p in (tmp_path / "runs" / "tiny").iterdir() if not p.is_symlink()]) == 1
+
+
+def test_changed_audio_is_not_scored_with_the_old_model(script, tau, tiny, tmp_path, capsys):
+    data = tmp_path / "data"
+    shutil.copytree(tau, data)
+    arguments = ("-s", "tiny", "-p", tiny, "--data", data, "--override", "training.epochs=1")
+    assert script(*arguments) == 0
+    clip = data / "audio" / "tram-lyon-0-0-a.wav"
+    samples, rate = soundfile.read(clip)
+    soundfile.write(clip, samples[::-1], rate, subtype="PCM_24")
+    capsys.readouterr()
+    assert script(*arguments) == 0
+    assert "reused" not in capsys.readouterr().out
+
+
+def write_csv(folder, tau):
+    """Write the table of a two-fold data set of the test clips of device a and s4."""
+    lines = ["file;what;part"]
+    for number, clip in enumerate(sorted((tau / "audio").glob("*-[ab].wav"))):
+        lines.append(f"{clip.name};{clip.name.split('-')[0]};{number % 2 + 1}")
+    (folder / "table.csv").write_text("\n".join(lines) + "\n")
+    (folder / "audio").symlink_to(tau / "audio")
+
+
+CSV = (
+    "dataset.name=csv", "dataset.metadata=table.csv", "dataset.folds=null",
+    "dataset.columns={filename: file, label: what, fold: part}",
+    "dataset.validation={method: random, amount: 0.3}",
+)  # fmt: skip
+
+
+def test_own_data_by_a_table_in_two_folds(script, tau, tiny, tmp_path, capsys):
+    own = tmp_path / "own"
+    own.mkdir()
+    write_csv(own, tau)
+    arguments = ("-s", "tiny", "-p", tiny, "--data", own)
+    assert script(*arguments, "--override", *CSV, "training.epochs=2") == 0
+    run = tmp_path / "runs" / "tiny" / "latest"
+    assert (run / "fold1" / "model_int8.tflite").exists()
+    assert (run / "fold2" / "model.keras").exists()
+    results = scores_of(tmp_path)
+    assert set(results.scores["per_fold"]["folds"]) == {"fold1", "fold2"}
+    assert results.scores["per_device"] == {}
+    answers = run / "system_output.csv"
+    capsys.readouterr()
+    assert script("-m", "score", answers, *arguments, "--override", *CSV) == 0
+    assert f"{100 * results.overall['accuracy']:.1f}" in capsys.readouterr().out
+    assert script("-m", "eval", *arguments, "--override", *CSV) == 2
+    assert "evaluation" in capsys.readouterr().err
+
+
+def test_a_network_on_waveforms(script, tau, tiny, tmp_path):
+    layers = "[Conv1D: {filters: 4, kernel_size: 64, strides: 32}, GlobalAveragePooling1D, "
+    layers += "Dense: {units: $CLASS_COUNT, activation: softmax}]"
+    arguments = ("-s", "tiny", "-p", tiny, "--data", tau, "--override", f"model.layers={layers}")
+    waveform = ("features.kind=waveform", "features.normalise.method=none", "features.frames=null")
+    assert script(*arguments, *waveform, "training.epochs=1") == 0
+    assert scores_of(tmp_path).model.parameters == 4 * 65 + 5 * 10
 
 
 def broken_file(kind, path):

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from utils.errors import UserError
 from utils.files import write_text
-from utils.run import commit, open_run, versions
+from utils.run import Source, commit, open_run, versions
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -31,15 +31,16 @@ def start(tmp_path, console):
 
 def run_in(tmp_path, console, **changes):
     arguments = {
-        "runs": tmp_path / "runs", "set_id": "task1a", "parameters": {"epochs": 3},
-        "data": "demo", "identity": "abc", "seed": 0, "console": console,
+        "runs": tmp_path / "runs", "set_id": "task1a", "parameters": {"epochs": 3, "limit": 1},
+        "determining": {"epochs": 3}, "data": "demo", "identity": "abc", "seed": 0,
+        "source": Source("abc", {"numpy": "2"}), "console": console,
     }  # fmt: skip
     return open_run(**(arguments | changes))
 
 
-def do(place, name, file):
+def do(place, name, file, inputs=""):
     """Do a stage that makes one file; tell whether there was work."""
-    with place.stage(name, makes=(file,)) as stage:
+    with place.stage(name, makes=(file,), inputs=inputs) as stage:
         if stage.needed:
             write_text(place.folder / file, name)
     return stage.needed
@@ -47,32 +48,32 @@ def do(place, name, file):
 
 def test_a_finished_stage_is_not_done_again(start, tmp_path):
     run = start()
-    assert do(run.place("fold1", alone=True), "training", "model")
-    assert not do(run.place("fold1", alone=True), "training", "model")
+    assert do(run.place(), "training", "model")
+    assert not do(run.place(), "training", "model")
 
 
 def test_a_stage_whose_file_is_gone_is_done_again_with_all_that_follow(start, tmp_path):
     run = start()
-    first = run.place("fold1", alone=True)
+    first = run.place()
     do(first, "training", "model")
     do(first, "test", "scores")
     (run.folder / "model").unlink()
-    second = run.place("fold1", alone=True)
+    second = run.place()
     assert do(second, "training", "model")
     assert do(second, "test", "scores")
 
 
 def test_a_stage_that_failed_is_done_again(start, tmp_path):
     run = start()
-    with pytest.raises(ZeroDivisionError), run.place("", alone=True).stage("test", makes=("x",)):
+    with pytest.raises(ZeroDivisionError), run.place().stage("test", makes=("x",)):
         write_text(run.folder / "x", "half")
         raise ZeroDivisionError
-    assert do(run.place("", alone=True), "test", "x")
+    assert do(run.place(), "test", "x")
 
 
 def test_folds_have_folders_of_their_own(start, tmp_path):
     run = start()
-    place = run.place("fold2", alone=False)
+    place = run.place("fold2")
     do(place, "training", "model")
     assert (run.folder / "fold2" / "model").exists()
     assert set(place.record) == {"training"}
@@ -80,30 +81,95 @@ def test_folds_have_folders_of_their_own(start, tmp_path):
 
 def test_other_parameters_data_or_seed_are_another_folder(start, tmp_path):
     folders = set()
-    changes = [{}, {"parameters": {"epochs": 4}}, {"identity": "abd"}, {"seed": 1}, {"data": "x"}]
+    changes = [{}, {"determining": {"epochs": 4}}, {"identity": "abd"}, {"seed": 1}, {"data": "x"}]
     for change in changes:
         run = start(**change)
         folders.add(run.folder)
         run.__exit__()
     assert len(folders) == len(changes)
-    assert (tmp_path / "runs" / "task1a" / "latest").resolve() == run.folder
+
+
+def test_what_determines_nothing_changes_no_folder(start):
+    first = start()
+    first.__exit__()
+    second = start(parameters={"epochs": 3, "limit": 2})
+    assert second.folder == first.folder
+    assert "limit: 2" in (second.folder / "parameters.yaml").read_text()
+
+
+def test_latest_is_the_run_that_says_so(start, tmp_path):
+    first = start()
+    first.make_latest()
+    start(seed=1)
+    link = tmp_path / "runs" / "task1a" / "latest"
+    assert link.resolve() == first.folder
+
+
+def test_a_stage_whose_input_changed_is_done_again(start):
+    run = start()
+    assert do(run.place(), "training", "model", inputs="a")
+    assert not do(run.place(), "training", "model", inputs="a")
+    assert do(run.place(), "training", "model", inputs="b")
+
+
+def test_stages_after_one_that_was_cut_off_are_done_again(start):
+    """Cut off between training and test, the old test must not pass for the new model's."""
+    run = start()
+    do(run.place(), "training", "model", inputs="a")
+    do(run.place(), "test", "scores")
+    do(run.place(), "training", "model", inputs="b")
+    assert set(run.place().record) == {"training"}
+    assert do(run.place(), "test", "scores")
+
+
+def test_time_of_earlier_processes_counts(start):
+    run = start()
+    with run.place().stage("training", makes=("model",)) as stage:
+        write_text(run.folder / "model", "x")
+        stage.earlier_seconds = 100.0
+    assert 100.0 <= run.place().seconds["training"] < 110.0
+
+
+def test_a_stage_with_a_cache_of_its_own_keeps_its_longest_time(start):
+    run = start()
+    with run.place().stage("features") as stage:
+        stage.earlier_seconds = 50.0
+    with run.place().stage("features") as stage:
+        assert stage.needed
+    assert 50.0 <= run.place().seconds["features"] < 60.0
+
+
+def test_stages_of_other_code_are_told(start):
+    first = start()
+    do(first.place(), "training", "model")
+    assert first.place().other_sources == ()
+    first.__exit__()
+    second = start(source=Source("def", {"numpy": "2"}))
+    (note,) = second.place().other_sources
+    assert "training was made by commit abc" in note
+
+
+def test_markup_in_names_is_printed_as_it_is(start, tmp_path, console):
+    start().say("left out: x [live] [/b].wav")
+    console.file.flush()
+    assert "x [live] [/b].wav" in (tmp_path / "console.txt").read_text()
 
 
 def test_the_same_command_finds_its_folder_again(start, tmp_path):
     first = start()
-    do(first.place("", alone=True), "training", "model")
+    do(first.place(), "training", "model")
     first.__exit__()
     second = start()
     assert second.folder == first.folder
-    assert not do(second.place("", alone=True), "training", "model")
+    assert not do(second.place(), "training", "model")
 
 
 def test_overwrite_starts_anew(start, tmp_path):
     first = start()
-    do(first.place("fold1", alone=False), "training", "model")
+    do(first.place("fold1"), "training", "model")
     first.__exit__()
     second = start(overwrite=True)
-    assert do(second.place("fold1", alone=False), "training", "model")
+    assert do(second.place("fold1"), "training", "model")
 
 
 def test_two_processes_do_not_share_a_folder(start, tmp_path):
@@ -120,7 +186,7 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(start, tmp_path):
 
 def test_headings_go_to_console_and_log(start, tmp_path, console):
     run = start()
-    do(run.place("fold2", alone=False), "training", "model")
+    do(run.place("fold2"), "training", "model")
     console.file.flush()
     assert "fold2: training" in (tmp_path / "console.txt").read_text()
     assert "fold2: training took" in (run.folder / "log.txt").read_text()

@@ -1,6 +1,7 @@
 """The arguments of all task scripts, close to those of the DCASE baselines."""
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
 
 from utils.cli.script import Script
@@ -32,14 +33,33 @@ def parse(script: Script, argv: list[str] | None) -> argparse.Namespace:
     _how(parser)
     _show(parser)
     arguments = parser.parse_args(argv)
-    if arguments.mode in ("predict", "score") and not arguments.files:
-        what = "audio files or folders" if arguments.mode == "predict" else "a file of answers"
-        parser.error(f"-m {arguments.mode} needs {what}")
-    if arguments.files and arguments.mode not in ("predict", "score"):
-        parser.error(
-            f"{arguments.files[0]}: files are for -m predict and -m score; a data set is --data DIR"
-        )
+    for problem in _contradictions(arguments):
+        parser.error(problem)
     return arguments
+
+
+def _contradictions(arguments: argparse.Namespace) -> Iterator[str]:
+    """What is asked for but would have no effect."""
+    mode, files = arguments.mode, arguments.files
+    trains = mode in ("dev", "eval") and not arguments.show_model
+    runs = len(arguments.parameter_set) * len(arguments.seed or [0])
+    if mode in ("predict", "score"):
+        if not files:
+            what = "audio files or folders" if mode == "predict" else "a file of answers"
+            yield f"-m {mode} needs {what}"
+        if runs > 1:
+            yield f"-m {mode} takes one set and one seed"
+    elif files:
+        yield f"{files[0]}: files are for -m predict and -m score; a data set is --data DIR"
+    if mode == "score" and len(files) > 1:
+        yield "-m score takes one file of answers"
+    if arguments.model is not None and mode != "predict":
+        yield "--model is for -m predict"
+    if arguments.output is not None and (runs > 1 or mode == "score" or arguments.show_model):
+        yield "-o needs one set, one seed, and a mode that writes answers"
+    for option in ("overwrite", "check_limits", "tensorboard"):
+        if getattr(arguments, option) and not trains:
+            yield f"--{option} needs a run (-m dev or -m eval)"
 
 
 def _what(parser: argparse.ArgumentParser, script: Script) -> None:
@@ -67,7 +87,11 @@ def _what(parser: argparse.ArgumentParser, script: Script) -> None:
         "--model", metavar="FILE", type=Path, help="for -m predict: a .keras or .tflite file"
     )
     parser.add_argument(
-        "-o", "--output", metavar="PATH", type=Path, help="file of the system output or predictions"
+        "-o",
+        "--output",
+        metavar="PATH",
+        type=Path,
+        help="file for the answers: system output of dev and eval, labels of predict",
     )
 
 
@@ -79,7 +103,10 @@ def _how(parser: argparse.ArgumentParser) -> None:
         "--check_limits", action="store_true", help="exit status 1 when a challenge limit is broken"
     )
     parser.add_argument(
-        "--download_dataset", metavar="PATH", type=Path, help="fetch the set's data and exit"
+        "--download_dataset",
+        metavar="PATH",
+        type=Path,
+        help="fetch the set's data and exit; with -m eval its evaluation data",
     )
 
 

@@ -3,32 +3,34 @@
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from utils import backend, config, datasets
-from utils.cli import show
+from utils.cli import fetch, show
 from utils.cli.arguments import parse
 from utils.cli.script import Script
-from utils.datasets import demo
 from utils.errors import UserError
 from utils.experiment import Job
 from utils.files import digest
 from utils.report import limits
-from utils.run import open_run
+from utils.run import Source, open_run
 
 if TYPE_CHECKING:
     import argparse
 
     from rich.console import Console
 
-    from utils.config import Catalogue, Resolved
+    from utils.config import Resolved
     from utils.report.results import Results
+    from utils.run import Run
 
-DEMO_SEED = 0  # of the generated audio alone, so that runs of all seeds share it
-AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff", ".au", ".w64", ".opus"}
+DEMO_NOTE = (
+    "No --data: running on generated demo data. It shows that everything works; its scores say "
+    "nothing about real audio."
+)
+DETERMINING = ("dataset", "audio", "features", "augment", "model", "models", "training", "export")
+"""Sections that decide what is trained and exported; the others may change without a new run."""
 
 
 def main(script: Script, argv: list[str] | None = None) -> int:
@@ -83,102 +85,86 @@ def _dispatch(script: Script, arguments: "argparse.Namespace", console: "Console
         return 0
     if arguments.download_dataset is not None:
         for one in resolved.values():
-            folder = datasets.download(one.settings.dataset.name, arguments.download_dataset)
-            console.print(f"{one.settings.dataset.name} lies in {folder}; use it with --data")
+            name, evaluation = one.settings.dataset.name, arguments.mode == "eval"
+            fetch.data_set(console, name, arguments.download_dataset, evaluation=evaluation)
         return 0
     if arguments.mode == "predict":
         return _predict(script, arguments, next(iter(resolved.values())), console)
-    return _run_sets(script, arguments, catalogue, resolved, console)
+    return _run_sets(script, arguments, resolved, console)
 
 
 def _run_sets(
     script: Script,
     arguments: "argparse.Namespace",
-    catalogue: "Catalogue",
     resolved: "dict[str, Resolved]",
     console: "Console",
 ) -> int:
-    if arguments.mode == "score" and len(arguments.files) != 1:
-        raise UserError("-m score takes one file of answers.")
     finished: list[Results] = []
+    folders: list[str] = []
     for one in resolved.values():
         for seed in arguments.seed or [one.settings.seed]:
-            with _job(script, arguments, one, seed, console) as job:
-                if arguments.show_model:
-                    show.model(console, job)
-                elif arguments.mode == "score":
-                    script.score(job, arguments.files[0])
-                elif arguments.mode == "eval":
-                    script.evaluate(job, arguments.output)
-                else:
-                    finished.append(script.develop(job))
+            job = _job(script, arguments, one, seed, console)
+            if arguments.show_model:
+                show.model(console, job)
+            elif arguments.mode == "score":
+                script.score(job, arguments.files[0])
+            else:
+                with _run(script, arguments, one, job) as run:
+                    mode = script.evaluate if arguments.mode == "eval" else script.develop
+                    finished.append(mode(job, run))
+                    folders.append(str(run.folder))
     if len(finished) > 1:
-        folder = _folder(script, next(iter(resolved.values())).settings.paths.runs)
-        name = digest([[run.set_id, run.data_identity, run.seed] for run in finished], 6)
-        show.comparison(console, finished, folder / "comparisons" / f"{script.name}-{name}")
-    if arguments.check_limits and not all(limits.all_passed(run.limits) for run in finished):
+        runs = _folder(script, next(iter(resolved.values())).settings.paths.runs)
+        show.comparison(console, finished, runs / "comparisons" / digest(folders))
+    if arguments.check_limits and not all(limits.all_passed(one.limits) for one in finished):
         return 1
     return 0
 
 
-@contextmanager
 def _job(
     script: Script,
     arguments: "argparse.Namespace",
     resolved: "Resolved",
     seed: int,
     console: "Console",
-) -> Iterator[Job]:
+) -> Job:
+    """Find the data, generated where none is given, and start TensorFlow."""
     settings = resolved.settings.model_copy(update={"seed": seed})
-    parameters = resolved.parameters() | {"seed": seed}
-    root = arguments.data
+    root, name = arguments.data, None
     if root is None:
-        console.print(
-            "No --data: running on generated demo data. It shows that everything works; its "
-            "scores say nothing about real audio.",
-            style="yellow",
-        )
-        root = _demo(script, settings.paths.demo, console)
-    data = datasets.load(
-        settings.dataset, root=root, name="demo" if arguments.data is None else None
-    )
+        console.print(DEMO_NOTE, style="yellow")
+        root, name = fetch.demo_data(console, _folder(script, settings.paths.demo)), "demo"
+    data = datasets.load(settings.dataset, root=root, name=name)
     for note in data.notes:
-        console.print(f"note: {note}", style="yellow", markup=False)
+        console.print(f"note: {note}", style="yellow", markup=False, soft_wrap=True)
     backend.start()
-    with open_run(
-        runs=_folder(script, settings.paths.runs),
-        set_id=settings.set_id,
-        parameters={key: value for key, value in parameters.items() if key != "paths"},
-        data=data.name,
-        identity=data.identity,
-        seed=seed,
+    return Job(
+        settings=settings,
+        networks=resolved.models,
+        data=data,
+        root=root,
+        cache=_folder(script, settings.paths.cache),
         console=console,
-        overwrite=arguments.overwrite and arguments.mode == "dev",
+        output=arguments.output,
+        demo_differences=resolved.demo_differences,
+    )
+
+
+def _run(script: Script, arguments: "argparse.Namespace", resolved: "Resolved", job: Job) -> "Run":
+    parameters = resolved.parameters() | {"seed": job.settings.seed}
+    return open_run(
+        runs=_folder(script, job.settings.paths.runs),
+        set_id=job.settings.set_id,
+        parameters={key: value for key, value in parameters.items() if key != "paths"},
+        determining={key: parameters[key] for key in DETERMINING},
+        data=job.data.name,
+        identity=job.data.identity,
+        seed=job.settings.seed,
+        source=Source.of(script.folder),
+        console=job.console,
+        overwrite=arguments.overwrite,
         tensorboard=arguments.tensorboard,
-    ) as run:
-        yield Job(
-            settings=settings,
-            networks=resolved.models,
-            parameters=parameters,
-            data=data,
-            root=root,
-            cache=_folder(script, settings.paths.cache),
-            project=script.folder,
-            run=run,
-            demo_differences=resolved.demo_differences,
-        )
-
-
-def _demo(script: Script, folder: str, console: "Console") -> Path:
-    from rich.progress import Progress
-
-    with Progress(console=console, transient=True) as bar:
-        task = bar.add_task("generating demo clips", total=None)
-        return demo.make(
-            _folder(script, folder),
-            seed=DEMO_SEED,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
-        )
+    )
 
 
 def _predict(
@@ -187,11 +173,13 @@ def _predict(
     from utils.inference import FilePredictor, load_predictor
 
     model = arguments.model or _latest_model(script, resolved)
-    files = list(_audio_files(arguments.files))
+    files = list(fetch.audio_files(arguments.files))
     backend.start()
     predictor = FilePredictor.of(load_predictor(model))
-    console.print(f"model: {model}", markup=False, soft_wrap=True)
-    script.predict(predictor, files, arguments.output)
+    console.print(f"model: {model} (data: {predictor.data})", markup=False, soft_wrap=True)
+    if predictor.data == "demo":
+        console.print("It was trained on generated demo data, not on recordings.", style="yellow")
+    script.predict(predictor, files, arguments.output or Path("predictions.csv"), console)
     return 0
 
 
@@ -205,21 +193,6 @@ def _latest_model(script: Script, resolved: "Resolved") -> Path:
         f"set {set_id} has no trained model yet; train one with `python {script.name}.py -s "
         f"{set_id}`, or name a file with --model."
     )
-
-
-def _audio_files(paths: Sequence[Path]) -> Iterator[Path]:
-    for path in paths:
-        if path.is_dir():
-            found = [f for f in sorted(path.rglob("*")) if f.suffix.lower() in AUDIO_SUFFIXES]
-            if not found:
-                raise UserError(
-                    f"{path}: holds no audio files ({', '.join(sorted(AUDIO_SUFFIXES))})."
-                )
-            yield from found
-        elif path.exists():
-            yield path
-        else:
-            raise UserError(f"{path}: there is no such file or folder.")
 
 
 def _folder(script: Script, setting: str) -> Path:

@@ -3,10 +3,15 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from utils.experiment import Job
 from utils.inference import FilePredictor
 from utils.report.results import Results
+from utils.run import Run
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 @dataclass(frozen=True)
@@ -18,16 +23,15 @@ class Script:
         title: one line for ``--help``.
         folder: where task.yaml and the script lie.
         develop: trains, scores and reports one set.
-        evaluate: trains on all development data and writes the challenge's submission; the path
-            is that of ``-o``.
-        predict: tells what a model says about audio files, and writes it to the path of ``-o``.
+        evaluate: the same, then trains on all development data and writes the submission.
+        predict: tells what a model says about audio files, and writes it to a file.
         score: scores a file of answers without any model.
     """
 
     name: str
     title: str
     folder: Path
-    develop: Callable[[Job], Results]
-    evaluate: Callable[[Job, Path | None], None]
-    predict: Callable[[FilePredictor, Sequence[Path], Path | None], None]
+    develop: Callable[[Job, Run], Results]
+    evaluate: Callable[[Job, Run], Results]
+    predict: Callable[[FilePredictor, Sequence[Path], Path, "Console"], None]
     score: Callable[[Job, Path], None]

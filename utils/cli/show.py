@@ -4,8 +4,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from utils.report.comparison import comparison_table, results_table, write_comparison
-from utils.report.limits import broken_limits
+from utils.errors import UserError
+from utils.report.comparison import (
+    broken_by_any,
+    comparison_table,
+    results_table,
+    write_comparison,
+)
 from utils.report.results import Results, read_results
 from utils.report.tables import Column, Row, Table
 from utils.report.tables import show as show_table
@@ -35,18 +40,27 @@ def parameters(console: "Console", resolved: "Sequence[Resolved]") -> None:
 
 
 def results(console: "Console", folders: Iterable[Path], set_ids: Sequence[str]) -> None:
-    """List the finished runs of a script's sets."""
-    found = [
-        (path.parent.name, read_results(path))
+    """List the finished runs of a script's sets; say which cannot be read."""
+    paths = [
+        path
         for folder in sorted(folders)
         for set_id in set_ids
         for path in sorted((folder / set_id).glob("*/results.json"))
         if path.parent.name != "latest"
     ]
-    if not found:
+    if not paths:
         console.print("no finished runs yet")
         return
-    show_table(console, results_table(found))
+    found, problems = [], []
+    for path in paths:
+        try:
+            found.append((path.parent.name, read_results(path)))
+        except UserError as error:
+            problems.append(f"note: left out: {error}")
+    if found:
+        show_table(console, results_table(found))
+    for problem in problems:
+        console.print(problem, style="yellow", markup=False, emoji=False, soft_wrap=True)
 
 
 def model(console: "Console", job: "Job") -> None:
@@ -63,8 +77,7 @@ def model(console: "Console", job: "Job") -> None:
 def comparison(console: "Console", runs: Sequence[Results], folder: Path) -> None:
     """Print the table of several runs and write their common report."""
     show_table(console, comparison_table(runs))
-    for run in runs:
-        for line in broken_limits(run):
-            console.print(line, markup=False, style="yellow")
+    for line in broken_by_any(runs):
+        console.print(line, markup=False, emoji=False, style="yellow")
     page = write_comparison(folder, runs)
     console.print(f"comparison: {page}", markup=False, soft_wrap=True)

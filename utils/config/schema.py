@@ -43,6 +43,10 @@ class DatasetSettings(Section):
     folds: Many[int] | None = Field(None, description="folds to run; null runs all")
     classes: Many[str] | None = Field(None, description="class order; null sorts by name")
     metadata: str = Field("meta.csv", description="csv data sets: the table, relative to --data")
+    evaluation: str | None = Field(
+        None,
+        description="csv data sets: table of unlabelled clips for -m eval, relative to --data",
+    )
     audio_folder: str = Field("audio", description="csv data sets: audio, relative to --data")
     columns: ColumnSettings = Field(default_factory=lambda: ColumnSettings())
     validation: ValidationSettings = Field(default_factory=lambda: ValidationSettings())
@@ -150,14 +154,6 @@ class AugmentStep(Section):
         return self
 
 
-class TargetSettings(Section):
-    """What is predicted for a clip."""
-
-    kind: Literal["single_label", "multi_label"] = Field(
-        "single_label", description="one class a clip, or any number"
-    )
-
-
 class ModelSettings(Section):
     """The network: a named one of ``models`` or a layer list of its own."""
 
@@ -231,7 +227,7 @@ class PipelineSettings(Section):
 class EvaluationSettings(Section):
     """How predictions are scored."""
 
-    batch_size: Count = Field(32, description="clips a prediction step")
+    batch_size: Count = Field(32, description="clips in a validation batch")
     bootstrap: Annotated[int, Field(ge=0)] = Field(
         1000, description="resamples for the 95 % intervals; 0 turns them off"
     )
@@ -320,7 +316,6 @@ class Settings(Section):
     audio: AudioSettings = Field(default_factory=lambda: AudioSettings())
     features: FeatureSettings = Field(default_factory=lambda: FeatureSettings())
     augment: Many[AugmentStep] = ()
-    target: TargetSettings = Field(default_factory=lambda: TargetSettings())
     model: ModelSettings = Field(default_factory=lambda: ModelSettings())
     training: TrainingSettings = Field(default_factory=lambda: TrainingSettings())
     pipeline: PipelineSettings = Field(default_factory=lambda: PipelineSettings())

@@ -1,20 +1,22 @@
 """Data sets: every loader reads a published layout and gives folds of clips."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from utils.config.schema import DatasetSettings
 from utils.datasets.base import Clip, DataSet, Fold
+from utils.datasets.checksums import RELEASES
 from utils.datasets.csv_set import load_csv, load_csv_evaluation
 from utils.datasets.download import download
+from utils.datasets.leaks import refuse_known
 from utils.datasets.tables import nearest
 from utils.datasets.tau import EDITIONS
 from utils.datasets.tau import load_development as _load_tau
 from utils.datasets.tau import load_evaluation as _load_tau_evaluation
 from utils.errors import DataError
 
-__all__ = ["Clip", "DataSet", "Fold", "download", "load", "load_evaluation"]
+__all__ = ["Clip", "DataSet", "Fold", "download", "evaluation_release", "load", "load_evaluation"]
 
 LOADERS: dict[str, Callable[..., DataSet]] = {
     **dict.fromkeys(EDITIONS, _load_tau),
@@ -46,17 +48,36 @@ def load(settings: DatasetSettings, *, root: Path, name: str | None = None) -> D
     return _loader(settings, LOADERS)(settings, root=root, name=name or settings.name)
 
 
-def load_evaluation(settings: DatasetSettings, *, root: Path) -> tuple[Clip, ...]:
+def load_evaluation(
+    settings: DatasetSettings, *, root: Path, known: Sequence[Clip] = ()
+) -> tuple[Clip, ...]:
     """Read the unlabelled evaluation clips that belong to a data set.
 
     Args:
         settings: which data set; 2020 TAU sets are ranked on the 2021 evaluation set.
-        root: the evaluation set's folder, or one that holds it under its published name.
+        root: the evaluation set's folder, one that holds it under its published name, or the
+            development set beside it; for csv sets the folder of the table.
+        known: labelled clips, none of which may be among them.
 
     Raises:
-        DataError: when something is missing.
+        DataError: when something is missing, or a clip is known.
     """
-    return _loader(settings, EVALUATION_LOADERS)(settings, root=root)
+    clips = _loader(settings, EVALUATION_LOADERS)(settings, root=root)
+    refuse_known(clips, known)
+    return clips
+
+
+def evaluation_release(name: str) -> str:
+    """Name under which :func:`download` has the evaluation set that belongs to a data set.
+
+    Raises:
+        DataError: when there is none.
+    """
+    folder = EDITIONS[name].evaluation if name in EDITIONS else None
+    for release, content in RELEASES.items():
+        if content.folder == folder:
+            return release
+    raise DataError(f"there is no evaluation set to download for data set '{name}'.")
 
 
 Loader = TypeVar("Loader")

@@ -30,7 +30,7 @@ def load_csv(settings: DatasetSettings, *, root: Path, name: str) -> DataSet:
         DataError: when the table or audio is missing, or a row contradicts the settings.
     """
     columns = settings.columns
-    table = _read(settings, root, labelled=True)
+    table = _read(settings.metadata, settings, root, labelled=True)
     classes = settings.classes or tuple(sorted({row[columns.label] for row in table.rows}))
     clips = _labelled_clips(table, settings, root, classes)
     notes: list[str] = []
@@ -52,19 +52,28 @@ def load_csv(settings: DatasetSettings, *, root: Path, name: str) -> DataSet:
 
 
 def load_csv_evaluation(settings: DatasetSettings, *, root: Path) -> tuple[Clip, ...]:
-    """Read the files of a table, without labels: only the file name column is needed.
+    """Read the unlabelled clips of a table of their own: only its file name column is needed.
+
+    Args:
+        settings: evaluation (the table), audio_folder, columns.
+        root: folder of the table and the audio.
 
     Raises:
-        DataError: when the table or audio is missing.
+        DataError: when no table is named, or the table or audio is missing.
     """
-    table = _read(settings, root, labelled=False)
+    if settings.evaluation is None:
+        raise DataError(
+            "dataset.evaluation: the csv set names no evaluation table; set dataset.evaluation to a"
+            " table of unlabelled clips."
+        )
+    table = _read(settings.evaluation, settings, root, labelled=False)
     clips = tuple(_clip(table, row, settings, root) for row in table.rows)
     _refuse_repeats(table, clips)
     check_audio(clips, folder=root)
     return clips
 
 
-def _read(settings: DatasetSettings, root: Path, *, labelled: bool) -> Table:
+def _read(name: str, settings: DatasetSettings, root: Path, *, labelled: bool) -> Table:
     if not root.is_dir():
         raise DataError(f"{root}: there is no such folder; --data names the data set's folder.")
     columns = settings.columns
@@ -72,7 +81,7 @@ def _read(settings: DatasetSettings, root: Path, *, labelled: bool) -> Table:
     if labelled:
         filled += [columns.label] + [name for name in (columns.fold,) if name is not None]
     optional = [name for name in (columns.group, columns.device) if labelled and name is not None]
-    return read_table(root / settings.metadata, required=filled + optional, filled=filled)
+    return read_table(root / name, required=filled + optional, filled=filled)
 
 
 def _labelled_clips(

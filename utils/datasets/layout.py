@@ -2,13 +2,34 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from utils.datasets.base import Clip, Fold
 from utils.errors import DataError
 
 SHOWN = 5
+
+
+@contextmanager
+def reading(folder: Path) -> Iterator[None]:
+    """Turn a folder that may not be read into one clear sentence; a missing one stays an OSError.
+
+    Args:
+        folder: what is being read, named in the message.
+
+    Raises:
+        DataError: when the operating system refuses.
+    """
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError):
+        raise
+    except OSError as error:
+        raise DataError(
+            f"{folder}: cannot be read ({error.strerror or error}); check its access rights."
+        ) from error
 
 
 def find_folder(root: Path, *, published: str, sign: str) -> Path:
@@ -20,13 +41,14 @@ def find_folder(root: Path, *, published: str, sign: str) -> Path:
         sign: a file, relative to the folder, by which it is recognised.
 
     Raises:
-        DataError: when neither has the file.
+        DataError: when neither has the file, or the folder may not be read.
     """
-    if not root.is_dir():
-        raise DataError(f"{root}: there is no such folder; --data names the data set's folder.")
-    for folder in (root, root / published):
-        if (folder / sign).is_file():
-            return folder
+    with reading(root):
+        if not root.is_dir():
+            raise DataError(f"{root}: there is no such folder; --data names the data set's folder.")
+        for folder in (root, root / published):
+            if (folder / sign).is_file():
+                return folder
     raise DataError(
         f"{root}: neither {sign} nor {published}/{sign} is there; this is not {published}."
     )
@@ -54,7 +76,8 @@ def check_audio(clips: Iterable[Clip], *, folder: Path) -> None:
         folder: the data set, named in the message.
 
     Raises:
-        DataError: with the number and the first names of missing files.
+        DataError: with the number and the first names of missing files, or for a folder that may
+            not be read.
     """
     wanted: dict[Path, list[Clip]] = defaultdict(list)
     for clip in clips:
@@ -75,7 +98,7 @@ def check_audio(clips: Iterable[Clip], *, folder: Path) -> None:
 
 def _files_in(directory: Path) -> set[str]:
     try:
-        with os.scandir(directory) as entries:
+        with reading(directory), os.scandir(directory) as entries:
             return {entry.name for entry in entries if entry.is_file()}
     except (FileNotFoundError, NotADirectoryError):
         return set()

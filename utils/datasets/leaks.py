@@ -1,6 +1,6 @@
 """What lies on both sides of a split: a file, a location, a speaker, a source recording."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import combinations
 
 from utils.datasets.base import Clip, Fold
@@ -20,6 +20,25 @@ def find_leaks(folds: Sequence[Fold]) -> tuple[str, ...]:
         DataError: when the same file is in two parts of a fold.
     """
     return tuple(note for fold in folds for note in _leaks_of(fold))
+
+
+def refuse_known(evaluation: Sequence[Clip], known: Iterable[Clip]) -> None:
+    """Require that no evaluation clip is the file of a labelled clip.
+
+    Args:
+        evaluation: unlabelled clips.
+        known: labelled clips.
+
+    Raises:
+        DataError: when a file is among both.
+    """
+    files = {clip.path.resolve() for clip in known}
+    shared = sorted(clip.name for clip in evaluation if clip.path.resolve() in files)
+    if shared:
+        raise DataError(
+            f"{len(shared)} of {len(evaluation)} evaluation clips are labelled clips of the"
+            f" data set too (such as {shared[0]}); take them off one of the lists."
+        )
 
 
 def _leaks_of(fold: Fold) -> list[str]:

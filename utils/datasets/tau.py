@@ -17,6 +17,7 @@ from utils.datasets.layout import (
     choose_folds,
     clip_path,
     find_folder,
+    reading,
     unseen_devices,
 )
 from utils.datasets.leaks import find_leaks
@@ -111,7 +112,8 @@ def load_evaluation(settings: DatasetSettings, *, root: Path) -> tuple[Clip, ...
 
     Args:
         settings: ``name`` picks the edition.
-        root: the evaluation set's folder, or one that holds it under its published name.
+        root: the evaluation set's folder, one that holds it under its published name, or the
+            development set beside it.
 
     Returns:
         Clips in the order of ``evaluation_setup/fold1_test.csv``.
@@ -119,10 +121,8 @@ def load_evaluation(settings: DatasetSettings, *, root: Path) -> tuple[Clip, ...
     Raises:
         DataError: when the table or audio is missing, or a file is listed twice.
     """
-    published = EDITIONS[settings.name].evaluation
-    sign = "evaluation_setup/fold1_test.csv"
-    folder = find_folder(root, published=published, sign=sign)
-    table = read_table(folder / sign, required=["filename"])
+    folder = _evaluation_folder(root, EDITIONS[settings.name].evaluation)
+    table = read_table(_setup(folder, "test"), required=["filename"])
     clips: dict[str, Clip] = {}
     for row in table.rows:
         file = row["filename"]
@@ -131,6 +131,22 @@ def load_evaluation(settings: DatasetSettings, *, root: Path) -> tuple[Clip, ...
         clips[file] = Clip(name=file, path=clip_path(folder, file))
     check_audio(clips.values(), folder=folder)
     return tuple(clips.values())
+
+
+def _evaluation_folder(root: Path, published: str) -> Path:
+    """Folder of the evaluation set, never a development set, which has a list of the same name."""
+    sign = "evaluation_setup/fold1_test.csv"
+    with reading(root):
+        labelled = (root / "meta.csv").is_file() or _setup(root, "train").is_file()
+        if not labelled or root.resolve().name == published:
+            return find_folder(root, published=published, sign=sign)
+        for folder in (root / published, root.resolve().parent / published):
+            if (folder / sign).is_file():
+                return folder
+    raise DataError(
+        f"{root}: is a development set, and {published} lies neither in it nor beside it; download"
+        " the evaluation set."
+    )
 
 
 def _setup(folder: Path, part: str) -> Path:

@@ -2,5 +2,7 @@
 
 from utils.experiment.clips import ClipExperiment
 from utils.experiment.job import Job
+from utils.experiment.labels import label_files
+from utils.experiment.submission import submit
 
-__all__ = ["ClipExperiment", "Job"]
+__all__ = ["ClipExperiment", "Job", "label_files", "submit"]

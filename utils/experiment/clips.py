@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from utils import run as runs
+from utils import training
 from utils.datasets import Clip, Fold
 from utils.datasets.split import split_validation
 from utils.evaluation import Predictions, SceneScores, pool, summarise_folds
@@ -17,6 +17,7 @@ from utils.report import limits
 from utils.report.plots import WrongClip
 from utils.report.results import ExportFacts, Results
 from utils.report.scenes import pick_wrong
+from utils.run import Place, Run
 
 Score = Callable[[Predictions, int], SceneScores]
 """Scores predictions of clips; the second argument is the number of bootstrap resamples."""
@@ -27,11 +28,13 @@ class ClipExperiment:
 
     Args:
         job: one set on one data set with one seed.
+        run: the run folder.
         score: the task's scores.
     """
 
-    def __init__(self, job: Job, *, score: Score) -> None:
+    def __init__(self, job: Job, run: Run, *, score: Score) -> None:
         self.job = job
+        self.run = run
         self.score = score
         self.folds: tuple[FoldExperiment, ...] = ()
         self.bad: tuple[BadClip, ...] = ()
@@ -43,28 +46,33 @@ class ClipExperiment:
         """Build and compile the network, so that its mistakes show before any audio is read.
 
         Raises:
-            ConfigError: what is wrong, with file and line.
+            ConfigError: what is wrong, with file and line where there is one.
         """
-        from utils.training import compile_model
-
         settings = self.job.settings
-        compile_model(build_network(self.job, self.representation), settings.training)
         limits.require_judged(settings.limits, formats=settings.export.formats)
+        network = build_network(self.job, self.representation)
+        training.check(network, settings.training, classes=len(self.job.data.classes))
         for note in self._notes():
-            self.job.run.say(f"note: {note}")
+            self.run.say(f"note: {note}", style="yellow")
 
     def extract(self) -> None:
-        """Compute the features of all clips once, in parallel, or find them."""
+        """Compute the features of all clips once, in parallel, or find them.
+
+        Raises:
+            DataError: when a fold has a part without usable clips.
+        """
         data = self.job.data
-        with self.job.run.place("", alone=True).stage("features"):
-            training = {clip for fold in data.folds for clip in fold.train}
-            features = self._extract(data.clips, training=training)
+        with self.run.place().stage("features"):
+            learnt = {clip for fold in data.folds for clip in fold.train}
+            features = self._extract(data.clips, learnt=learnt)
         self.bad = features.store.bad
-        alone = len(data.folds) == 1
+        names = [fold.name if len(data.folds) > 1 else "" for fold in data.folds]
         self.folds = tuple(
-            FoldExperiment(self.job, fold, features, self.job.run.place(fold.name, alone=alone))
-            for fold in data.folds
+            FoldExperiment(self.job, fold, features, self.run.place(name))
+            for fold, name in zip(data.folds, names, strict=True)
         )
+        for fold in self.folds:
+            fold.check_parts()
 
     def evaluation_fold(self, evaluation: Sequence[Clip]) -> FoldExperiment:
         """Make the fold of a submission: all labelled clips train, unlabelled ones are predicted.
@@ -74,29 +82,31 @@ class ClipExperiment:
         Args:
             evaluation: clips without labels.
         """
-        data, place = self.job.data, self.job.run.place("all_data", alone=False)
+        data, place = self.job.data, self.run.place("all_data")
         train, validation = split_validation(data.clips, self.job.settings.dataset.validation)
         with place.stage("features"):
-            labelled = self._extract(data.clips, training=train)
-            unlabelled = self._extract(evaluation, training=())
+            labelled = self._extract(data.clips, learnt=train)
+            unlabelled = self._extract(evaluation, learnt=())
         fold = Fold("all_data", train, validation, tuple(evaluation))
-        return FoldExperiment(self.job, fold, labelled, place, test_features=unlabelled)
+        experiment = FoldExperiment(self.job, fold, labelled, place, test_features=unlabelled)
+        experiment.check_parts()
+        return experiment
 
-    def _extract(self, clips: Sequence[Clip], *, training: Iterable[Clip]) -> ClipFeatures:
-        """Features of clips, and waveforms of training clips where augmentation needs them."""
+    def _extract(self, clips: Sequence[Clip], *, learnt: Iterable[Clip]) -> ClipFeatures:
+        """Features of clips, and waveforms of those that are learnt, if augmentation needs them."""
         store = self._store(self.representation, clips)
         waveforms = None
-        training = sorted(training, key=lambda clip: clip.name)
-        if self.job.settings.augment and training:
+        learnt = sorted(learnt, key=lambda clip: clip.name)
+        if self.job.settings.augment and learnt:
             samples = Waveform(self.representation.sample_rate, self.representation.n_samples)
-            waveforms = self._store(samples, training)
+            waveforms = self._store(samples, learnt)
         return ClipFeatures(self.representation, store, waveforms)
 
     def _store(self, representation: LogMel | Waveform, clips: Sequence[Clip]) -> FeatureStore:
         from rich.progress import Progress
 
         settings = self.job.settings
-        with Progress(console=self.job.run.console, transient=True) as bar:
+        with Progress(console=self.job.console, transient=True) as bar:
             task = bar.add_task("  clips", total=len(clips))
             return extract(
                 clips,
@@ -111,14 +121,20 @@ class ClipExperiment:
         """Train, test and export fold by fold."""
         for fold in self.folds:
             fold.train()
+            self.run.make_latest()
             self._predictions.append(fold.test())
             for name, predictions in fold.export().items():
                 self._exported.setdefault(name, []).append(predictions)
 
+    def predictions(self, model: str) -> Predictions:
+        """Predictions for all test clips: of an export format, else of the Keras model."""
+        return pool(self._exported.get(model, self._predictions))
+
     def results(self) -> Results:
         """Score all test clips, fold by fold and together, and judge the model."""
         job, settings = self.job, self.job.settings
-        scores = self.score(pool(self._predictions), settings.evaluation.bootstrap).as_dict()
+        predictions = pool(self._predictions)
+        scores = self.score(predictions, settings.evaluation.bootstrap).as_dict()
         if len(self.folds) > 1:
             scores["per_fold"] = summarise_folds(
                 {
@@ -131,12 +147,12 @@ class ClipExperiment:
         return Results(
             set_id=settings.set_id,
             description=settings.description,
-            data=job.run.data,
-            data_identity=job.run.identity,
-            demo=job.run.is_demo,
-            seed=job.run.seed,
-            commit=runs.commit(job.project),
-            versions=runs.versions(),
+            data=self.run.data,
+            data_identity=self.run.identity,
+            demo=self.run.is_demo,
+            seed=settings.seed,
+            commit=self.run.source.commit,
+            versions=self.run.source.versions,
             stages=self._seconds(),
             scores=scores,
             model=model,
@@ -148,21 +164,22 @@ class ClipExperiment:
 
     def _notes(self) -> tuple[str, ...]:
         """What a reader of the scores must know besides the notes on the data."""
-        from utils.training import selection_note
-
-        selection = selection_note(self.job.settings.training)
+        selection = training.selection_note(self.job.settings.training)
         left_out = tuple(f"{bad.name}: left out: {bad.reason}" for bad in self.bad)
-        return left_out if selection is None else (selection, *left_out)
+        sources = {note for fold in self.folds for note in fold.place.other_sources}
+        return (*((selection,) if selection else ()), *left_out, *sorted(sources))
 
     def _seconds(self) -> dict[str, float]:
         """Seconds of each stage, summed over the folds."""
-        places = {self.job.run.folder: self.job.run.place("", alone=True)}
-        places |= {fold.place.folder: fold.place for fold in self.folds}
+        places = {place.folder: place for place in (self.run.place(), *self._places())}
         seconds: dict[str, float] = {}
         for place in places.values():
-            for stage, value in place.record.items():
+            for stage, value in place.seconds.items():
                 seconds[stage] = round(seconds.get(stage, 0.0) + value, 3)
         return seconds
+
+    def _places(self) -> tuple[Place, ...]:
+        return tuple(fold.place for fold in self.folds)
 
     def _export_facts(self) -> dict[str, ExportFacts]:
         """Sizes of the first fold's files; scores, differences and times over all folds."""

@@ -11,6 +11,7 @@ import numpy as np
 from utils import export, inference, pipeline, targets, training
 from utils.augment import chain
 from utils.datasets import Clip, Fold
+from utils.errors import DataError
 from utils.evaluation import Predictions, write_system_output
 from utils.experiment.job import Job
 from utils.features import FeatureStore, LogMel, Normaliser, Waveform
@@ -38,6 +39,12 @@ class ClipFeatures:
     representation: LogMel | Waveform
     store: FeatureStore
     waveforms: FeatureStore | None
+
+    @property
+    def key(self) -> str:
+        """Identity of the features: parameters, and name, size and time of every file."""
+        stores = [self.store] if self.waveforms is None else [self.store, self.waveforms]
+        return "-".join(store.key for store in stores)
 
     def usable(self, clips: Sequence[Clip]) -> tuple[Clip, ...]:
         """Leave out clips whose audio could not be used."""
@@ -72,6 +79,21 @@ class FoldExperiment:
         """The trained network."""
         return self.place.folder / "model.keras"
 
+    def check_parts(self) -> None:
+        """Refuse a fold with nothing to learn from, to choose by, or to test on.
+
+        Raises:
+            DataError: naming fold and part.
+        """
+        parts = {"training": self.fold.train, "validation": self.fold.validation}
+        left = {name: self.features.usable(clips) for name, clips in parts.items()}
+        for name, clips in (left | {"test": self.test_clips}).items():
+            if not clips:
+                raise DataError(
+                    f"{self.fold.name}: has no usable {name} clips; see the clips left out, or "
+                    "change dataset.validation."
+                )
+
     def build(self) -> "keras.Model":
         """Build the set's network for this data."""
         return build_network(self.job, self.features.representation)
@@ -79,11 +101,12 @@ class FoldExperiment:
     def train(self) -> None:
         """Train; leaves model.keras, its metadata, history.csv and training.json."""
         makes = ("model.keras", "model.metadata.json", "history.csv", "training.json")
-        with self.place.stage("training", makes=makes) as stage:
+        with self.place.stage("training", makes=makes, inputs=self.features.key) as stage:
             if stage.needed:
-                self._train()
+                stage.earlier_seconds = self._train()
 
-    def _train(self) -> None:
+    def _train(self) -> float:
+        """Train; tell what processes before this one spent on it, in seconds."""
         settings, folder = self.job.settings.training, self.place.folder
         normaliser = self._fit_normaliser()
         source = self._source(self.fold.train, waveforms=self.features.waveforms is not None)
@@ -100,7 +123,7 @@ class FoldExperiment:
         trained = training.fit(
             self.build,
             lambda first_epoch: pipeline.training_batches(
-                source, batch_size=settings.batch_size, seed=self.job.run.seed,
+                source, batch_size=settings.batch_size, seed=self.job.settings.seed,
                 first_epoch=first_epoch, epochs=settings.epochs,
                 prepare=prepare_training, augment=augment, memory_gb=memory_gb,
             ),
@@ -109,20 +132,22 @@ class FoldExperiment:
                 prepare=prepare, memory_gb=memory_gb,
             ),
             steps=pipeline.steps(source, settings.batch_size),
-            settings=settings, folder=folder, seed=self.job.run.seed,
-            console=self.job.run.console,
-            tensorboard=folder / "tensorboard" if self.job.run.tensorboard else None,
+            settings=settings, folder=folder, seed=self.job.settings.seed,
+            console=self.job.console,
+            tensorboard=folder / "tensorboard" if self.place.run.tensorboard else None,
         )  # fmt: skip
         inference.save_keras(self.model_path, trained.model)
         inference.write_metadata(self.model_path, self._metadata(normaliser))
-        facts = {"best_epoch": trained.best_epoch, "seconds_per_epoch": trained.seconds_per_epoch}
-        write_json(folder / "training.json", facts)
+        write_json(folder / "training.json", {"best_epoch": trained.best_epoch})
+        return trained.earlier_seconds
 
     def test(self) -> Predictions:
         """Predict the test clips; leaves predictions.npz and the system output."""
         clips = self.test_clips
         saved = self.place.folder / "predictions.npz"
-        with self.place.stage("test", makes=(saved.name, "system_output.csv")) as stage:
+        makes = (saved.name, "system_output.csv")
+        key = (self.test_features or self.features).key
+        with self.place.stage("test", makes=makes, inputs=key) as stage:
             if stage.needed:
                 predictor = inference.load_predictor(self.model_path)
                 probabilities = self._predict(predictor, clips)
@@ -210,7 +235,7 @@ class FoldExperiment:
     def _calibration(self, normaliser: Normaliser | None) -> np.ndarray:
         clips = self.features.usable(self.fold.train)
         number = min(self.job.settings.export.calibration_clips, len(clips))
-        chosen = np.random.default_rng(self.job.run.seed).permutation(len(clips))[:number]
+        chosen = np.random.default_rng(self.job.settings.seed).permutation(len(clips))[:number]
         return _inputs(self.features.store, [clips[i] for i in sorted(chosen)], normaliser)
 
     def _fit_normaliser(self) -> Normaliser | None:
@@ -229,9 +254,7 @@ class FoldExperiment:
         store = self.features.store
         if waveforms and self.features.waveforms is not None:
             store = self.features.waveforms
-        encoded = targets.encode(
-            usable, classes=self.job.data.classes, kind=self.job.settings.target.kind
-        )
+        encoded = targets.encode(usable, classes=self.job.data.classes, kind="single_label")
         return pipeline.Source(store.array, store.rows(usable), encoded)
 
     def _predictions(self, clips: Sequence[Clip], probabilities: np.ndarray) -> Predictions:
@@ -245,7 +268,7 @@ class FoldExperiment:
             audio=settings.audio.model_dump(mode="json"),
             features=settings.features.model_dump(mode="json"),
             normaliser=None if normaliser is None else normaliser.as_dict(),
-            data=self.job.run.data,
+            data=self.job.data.name,
         )
 
 
@@ -255,14 +278,15 @@ def build_network(job: Job, representation: LogMel | Waveform) -> "keras.Model":
 
     shape = (*representation.shape, 1)
     constants: dict[str, int] = {"CLASS_COUNT": len(job.data.classes)}
-    constants |= dict(zip(("MELS", "FRAMES"), representation.shape, strict=False))
+    if isinstance(representation, LogMel):
+        constants |= dict(zip(("MELS", "FRAMES"), representation.shape, strict=True))
     return builder.build(
         job.settings.model,
         named=job.networks,
         input_shape=shape,
         constants=constants,
         name=job.settings.set_id,
-        seed=job.run.seed,
+        seed=job.settings.seed,
     )
 
 
@@ -292,6 +316,12 @@ def _inputs(
 def _blocks(clips: Sequence[Clip]) -> Iterator[Sequence[Clip]]:
     for first in range(0, len(clips), BLOCK):
         yield clips[first : first + BLOCK]
+
+
+def _latency_ms(path: Path, clip: np.ndarray) -> float:
+    """Milliseconds for one clip on one thread."""
+    predictor = inference.load_predictor(path, threads=1)
+    return inference.latency_ms(predictor, clip, repeats=LATENCY_REPEATS)
 
 
 def _save_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:

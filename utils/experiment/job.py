@@ -1,13 +1,15 @@
-"""What a task script is given: one checked set, one data set, one run folder."""
+"""What a task script is given: one checked set and one data set."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from utils.config.schema import Settings
 from utils.datasets import DataSet
-from utils.run import Run
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 @dataclass(frozen=True)
@@ -15,23 +17,21 @@ class Job:
     """One set on one data set with one seed.
 
     Attributes:
-        settings: the set as resolved and checked.
+        settings: the set as resolved and checked, with the run's seed.
         networks: the ``models`` block of task.yaml, for the builder.
-        parameters: the set as plain data, shown in the report.
         demo_differences: what the set's ``demo`` block changed; empty on real data.
         data: folds of clips.
         root: folder of the data set.
         cache: folder of extracted features, shared by all runs.
-        project: folder of the code, whose commit the results name.
-        run: the run folder.
+        console: where to print.
+        output: file that ``-o`` asks for.
     """
 
     settings: Settings
     networks: Mapping[str, Any]
-    parameters: dict[str, Any]
     data: DataSet
     root: Path
     cache: Path
-    project: Path
-    run: Run
+    console: "Console"
+    output: Path | None = None
     demo_differences: dict[str, Any] = field(default_factory=dict)

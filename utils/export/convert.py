@@ -108,12 +108,13 @@ def _check(
 def _as_exported(model: "keras.Model") -> Iterator[None]:
     """Let a network compute as TFLite can: in float32, and SELU by operators that quantise.
 
-    The weights of a network of mixed precision are float32 already; only its layers' policies change
-    for the time of the trace.
+    The weights of a network of mixed precision are float32 already; only its layers' policies
+    change for the time of the trace.
     """
     import keras
 
     layers = model._flatten_layers()
+    changes: list[tuple[Any, str, Any]]
     changes = [(x, "dtype_policy", "float32") for x in layers if x.compute_dtype != "float32"]
     changes += [
         (x, "activation", _selu)

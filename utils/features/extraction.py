@@ -4,8 +4,9 @@ import fcntl
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+import warnings
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
@@ -15,7 +16,13 @@ import numpy as np
 from utils.audio import fit_length, read_audio
 from utils.config.schema import AudioSettings
 from utils.errors import AudioError, DataError
-from utils.features.store import FeatureStore, open_store
+from utils.features.store import (
+    FeatureStore,
+    FileState,
+    older_stores,
+    open_store,
+    remove_stores,
+)
 from utils.features.unfinished import Outcome, RowFile, Unfinished
 from utils.files import digest, writing
 
@@ -29,6 +36,9 @@ _WORTH_SECONDS = 3.0  # work left from which on worker processes, which start in
 _CHUNK = 16  # most clips that a worker takes, and a progress step counts, at a time
 _KEPT_BYTES = 24 * 2**20  # above any clip's arrays, below glibc's limit of 32 MiB
 _WATCH_SECONDS = 0.5  # between a worker's looks at whether its parent lives
+_BLOCK_BYTES = 2**20  # of a file read at a time
+_DIGITS = 16  # of each digest in a folder's name
+_WAY_OUT = "(audio.on_bad_audio: skip leaves such files out.)"
 
 
 class Representation(Protocol):
@@ -82,9 +92,10 @@ def extract(
     """Return the features of clips, computing what is not there yet.
 
     They lie in ``folder`` under a name that is the digest of all that determines them: parameters,
-    audio settings, code version, and name, size and modification time of every file. What a killed
-    run has done is kept; two processes that want the same features do not disturb each other: the
-    second waits and finds them done.
+    audio settings, code version, and name, size and modification time of every file. What a stopped
+    run has done is kept, and when some files have changed, only they are read again; features that
+    were taken over so are then removed. Two processes that want the same features do not disturb
+    each other: the second waits and finds them done.
 
     Args:
         clips: a name may come twice if it is the same file.
@@ -95,24 +106,29 @@ def extract(
         progress: called with (clips done, clips in all).
 
     Raises:
-        AudioError: for files that cannot be used, if ``audio.on_bad_audio`` is ``fail`` or no file
-            can be used.
+        AudioError: for a file that cannot be used, soon after it is read, if ``audio.on_bad_audio``
+            is ``fail``; if no file can be used; for a file that the operating system does not let
+            read or that changes meanwhile, which may be different the next time.
         DataError: without clips, and for two files of one name.
         UserError: when the folder cannot be written.
     """
     paths = _paths_by_name(clips)
     key = _key(paths, representation, audio)
-    finished = folder / key
+    files = _states(paths)
+    finished = folder / f"{key}-{digest(files, length=_DIGITS)}"
     store = open_store(finished)
     if store is None:
         with _only_one(folder, key):
             store = open_store(finished)
             if store is None:
-                part = Unfinished(
-                    folder / f".{key}.part", clips=len(paths), shape=representation.shape
-                )
+                part = Unfinished(folder / f".{key}.part", files=files, shape=representation.shape)
+                older = older_stores(folder, key, files)
+                for old in older:
+                    part.take_over(old)
                 _fill(part, list(paths.values()), representation, audio, jobs, progress)
+                _refuse_changed(paths, files)
                 part.finish(finished, list(paths))
+                remove_stores(folder, key, older)
                 store = open_store(finished)
     if store is None:
         raise DataError(f"{finished}: was removed while it was in use; start again.")
@@ -134,19 +150,45 @@ def _paths_by_name(clips: Sequence["Clip"]) -> dict[str, Path]:
 
 
 def _key(paths: dict[str, Path], representation: Representation, audio: AudioSettings) -> str:
-    """Digest of everything that determines the features."""
-    files = []
-    for name, path in paths.items():
-        status = path.stat() if path.exists() else None
-        files.append([name, status and status.st_size, status and status.st_mtime_ns])
+    """Digest of everything that determines the features except what is in the files."""
     content = {
         "code": CODE_VERSION,
         "kind": type(representation).__name__,
         "representation": asdict(representation),
         "audio": audio.model_dump(exclude={"on_bad_audio"}),
-        "files": files,
+        "names": list(paths),
     }
-    return digest(content, length=20)
+    return digest(content, length=_DIGITS)
+
+
+def _states(paths: dict[str, Path]) -> list[FileState | None]:
+    """State of every file; None for a missing one."""
+    states: list[FileState | None] = []
+    for path in paths.values():
+        try:
+            status = path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            states.append(None)
+        except OSError as error:
+            raise _refusal(path, error) from error
+        else:
+            states.append(FileState(status.st_size, status.st_mtime_ns))
+    return states
+
+
+def _refusal(path: Path, error: OSError) -> AudioError:
+    """What to say when the operating system does not let a file be read."""
+    return AudioError(
+        f"{path}: cannot be read ({error.strerror or error}); mend that and start again, what is "
+        "done is kept."
+    )
+
+
+def _refuse_changed(paths: dict[str, Path], files: Sequence[FileState | None]) -> None:
+    """Stop when a file has changed since extraction began; its row may be of either file."""
+    for path, before, now in zip(paths.values(), files, _states(paths), strict=True):
+        if before != now:
+            raise AudioError(f"{path}: changed while features were extracted; start again.")
 
 
 @contextmanager
@@ -178,11 +220,14 @@ def _fill(
         [(row, paths[row]) for row in todo[first : first + size]]
         for first in range(0, len(todo), size)
     ]
-    results = _results(chunks, part.file, representation, audio, processes)
-    for outcomes in results:
-        part.record(outcomes)
-        if progress is not None:
-            progress(len(part.done), len(paths))
+    with closing(_results(chunks, part.file, representation, audio, processes)) as results:
+        for outcomes in results:
+            part.record(outcomes)
+            if progress is not None:
+                progress(len(part.done), len(paths))
+            reasons = [outcome.bad for outcome in outcomes if outcome.bad]
+            if reasons and audio.on_bad_audio == "fail":
+                raise AudioError(f"{reasons[0]} {_WAY_OUT}")
 
 
 def _processes(jobs: int | None) -> int:
@@ -198,7 +243,7 @@ def _results(
     representation: Representation,
     audio: AudioSettings,
     processes: int,
-) -> Iterator[list[Outcome]]:
+) -> Generator[list[Outcome], None, None]:
     """Yield the outcomes of chunks as they come: from this process, or from workers if they pay.
 
     The first chunk warms up, the next ones are timed.
@@ -236,9 +281,23 @@ def _results_of_workers(
             parallel = joblib.Parallel(
                 n_jobs=processes, return_as="generator_unordered", batch_size=1, max_nbytes=None
             )
-            yield from parallel(work(chunk, file, representation, audio) for chunk in chunks)
+            results = parallel(work(chunk, file, representation, audio) for chunk in chunks)
+            with _closing_quietly(results):
+                for outcomes in results:  # noqa: UP028 - yield from would close them first
+                    yield outcomes
     finally:  # workers would hold memory while training runs
         get_reusable_executor(reuse=True).shutdown(wait=False, kill_workers=True)
+
+
+@contextmanager
+def _closing_quietly(results: Generator[list[Outcome], None, None]) -> Iterator[None]:
+    """Close joblib's results without its warning about work that is given up: that is the aim."""
+    try:
+        yield
+    finally:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*tasks ", UserWarning)
+            results.close()
 
 
 def _start_worker(parent: int) -> None:
@@ -278,10 +337,26 @@ def _write_rows(
         try:
             features = read_features(path, representation, audio=audio)
         except AudioError as error:
+            _refuse_unreadable(path, error)
             outcomes.append(Outcome(row, bad=str(error)))
         else:
             outcomes.append(Outcome(row, checksum=file.write(row, features)))
     return outcomes
+
+
+def _refuse_unreadable(path: Path, error: AudioError) -> None:
+    """Stop where not the file but the operating system is the reason, which may pass."""
+    reason = error.__cause__
+    if isinstance(reason, OSError) and not isinstance(reason, FileNotFoundError):
+        raise _refusal(path, reason) from error
+    try:  # libsndfile takes bytes that cannot be read for the end of the file
+        with path.open("rb") as stream:
+            while stream.read(_BLOCK_BYTES):
+                pass
+    except FileNotFoundError:
+        return
+    except OSError as refused:
+        raise _refusal(path, refused) from refused
 
 
 def _refuse_bad(store: FeatureStore, audio: AudioSettings) -> None:
@@ -293,4 +368,4 @@ def _refuse_bad(store: FeatureStore, audio: AudioSettings) -> None:
         raise AudioError(f"{first} None of the {len(store.bad)} files can be used.")
     if audio.on_bad_audio == "fail":
         others = f" {more} more of {len(store.array)} files cannot be used." if more else ""
-        raise AudioError(f"{first}{others} (audio.on_bad_audio: skip leaves such files out.)")
+        raise AudioError(f"{first}{others} {_WAY_OUT}")

@@ -2,13 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-from utils.errors import UserError
-from utils.files import read_json, write_json
 
 _BLOCK_BYTES = 32 * 2**20  # of float64 features held in memory at a time
 _RESOLUTION = float(np.finfo(np.float32).eps)
@@ -64,11 +60,6 @@ class Normaliser:
         std[std <= _RESOLUTION * np.maximum(np.abs(mean), 1.0)] = 1.0
         return cls(mean.astype(np.float32), std.astype(np.float32))
 
-    @classmethod
-    def identity(cls, n_mels: int) -> "Normaliser":
-        """Return the normaliser that changes nothing (method ``none``)."""
-        return cls(np.zeros(n_mels, np.float32), np.ones(n_mels, np.float32))
-
     def __call__(self, features: Any) -> Any:
         """Normalise (..., mels, frames): a NumPy array or a TensorFlow tensor, as comes back."""
         return (features - self.mean[:, None]) / self.std[:, None]
@@ -92,19 +83,3 @@ class Normaliser:
         if mean.ndim != 1 or mean.shape != std.shape or not np.all(std > 0):
             raise ValueError("a normaliser has as many means as positive stds")
         return cls(mean, std)
-
-    def save(self, path: Path) -> None:
-        """Write JSON, whole or not at all."""
-        write_json(path, self.as_dict())
-
-    @classmethod
-    def load(cls, path: Path) -> "Normaliser":
-        """Read what :meth:`save` wrote.
-
-        Raises:
-            UserError: when the file is missing or holds no normaliser.
-        """
-        try:
-            return cls.from_dict(read_json(path))
-        except ValueError as error:
-            raise UserError(f"{path}: {error}; delete it to make it anew.") from error

@@ -1,8 +1,9 @@
 """Features in the making: rows in a file, and a journal of those done, so that work resumes.
 
 Rows are written by several processes at once, by ``pwrite`` at their own place. The journal is
-written by one. A row counts as done when the journal has a whole line for it and the row's check
-sum agrees, so neither a kill at any moment nor a loss of power leaves a wrong row.
+written by one. A row counts as done when the journal has a whole line for it, the row's check sum
+agrees and the clip's file is still as it was, so neither a kill at any moment nor a loss of power
+nor a repaired file leaves a wrong row.
 """
 
 import io
@@ -15,8 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-from utils.features.store import FEATURES, BadClip, write_clips
+from utils.features.store import FEATURES, BadClip, FeatureStore, FileState, write_clips
 from utils.files import write_text, writing
+
+_TAKEN = 256  # rows copied from finished features between two entries in the journal
 
 
 @dataclass(frozen=True)
@@ -117,40 +120,54 @@ class RowFile:
             return zlib.crc32(stream.read(self.row_bytes))
 
 
-def _as_lines(outcomes: Sequence[Outcome]) -> str:
-    """Journal text: one JSON line each."""
-    return "".join(json.dumps(asdict(outcome)) + "\n" for outcome in outcomes)
-
-
 class Unfinished:
     """A folder of features in the making; only one process at a time may hold it.
 
     Attributes:
         folder: the folder, made if needed.
+        files: for every row, the state of the clip's file; None for a missing file.
         file: rows.
         done: outcome of every row that is done.
     """
 
-    def __init__(self, folder: Path, *, clips: int, shape: tuple[int, ...]) -> None:
+    def __init__(
+        self, folder: Path, *, files: Sequence[FileState | None], shape: tuple[int, ...]
+    ) -> None:
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self.file = RowFile(folder / FEATURES, clips, shape)
+        self.files = files
+        self.file = RowFile(folder / FEATURES, len(files), shape)
         self._journal = folder / "journal.jsonl"
         self.done: dict[int, Outcome] = {}
         if self.file.is_allocated():
-            kept = [outcome for outcome in self._recorded() if self._agrees(outcome)]
+            kept = self._recorded()
         else:
             kept = []
             self.file.allocate()
-        write_text(self._journal, _as_lines(kept))
+        write_text(self._journal, self._as_lines(kept))
         self.done.update((outcome.row, outcome) for outcome in kept)
 
     def record(self, outcomes: Sequence[Outcome]) -> None:
         """Note rows as done."""
         with writing(self._journal), self._journal.open("a", encoding="utf-8") as stream:
-            stream.write(_as_lines(outcomes))
+            stream.write(self._as_lines(outcomes))
         self.done.update((outcome.row, outcome) for outcome in outcomes)
+
+    def take_over(self, store: FeatureStore) -> None:
+        """Copy the usable rows of finished features whose files have not changed since.
+
+        Args:
+            store: features of the same clips by the same parameters.
+        """
+        rows = [
+            row
+            for row in sorted(store.row_of.values())
+            if row not in self.done and store.files[row] == self.files[row]
+        ]
+        for first in range(0, len(rows), _TAKEN):
+            some = rows[first : first + _TAKEN]
+            self.record([Outcome(row, self.file.write(row, store.array[row])) for row in some])
 
     def finish(self, destination: Path, names: list[str]) -> None:
         """Turn the folder into finished features by one rename.
@@ -165,25 +182,38 @@ class Unfinished:
             if self.done[row].bad
         ]
         with writing(self.folder):
-            write_clips(self.folder, names, bad)
+            write_clips(self.folder, names, self.files, bad)
             with self.file.path.open("rb+") as stream:
                 os.fsync(stream.fileno())
             self.folder.rename(destination)
             (destination / self._journal.name).unlink()
 
+    def _as_lines(self, outcomes: Sequence[Outcome]) -> str:
+        """Journal text, one JSON line each: the outcome, and the file it came from."""
+        return "".join(
+            json.dumps([asdict(outcome), self.files[outcome.row]]) + "\n" for outcome in outcomes
+        )
+
     def _recorded(self) -> list[Outcome]:
-        """Outcomes in the journal; lines that a kill or a lost block left broken do not count."""
+        """Outcomes in the journal that still hold; a bad clip is read again.
+
+        Lines that a kill or a lost block left broken do not count.
+        """
         if not self._journal.exists():
             return []
         outcomes = []
         for line in self._journal.read_text(encoding="utf-8", errors="replace").splitlines():
             try:
-                outcomes.append(Outcome(**json.loads(line)))
+                content, state = json.loads(line)
+                outcome, file = Outcome(**content), state and FileState(*state)
             except (ValueError, TypeError):
                 continue
+            if not outcome.bad and self._agrees(outcome, file):
+                outcomes.append(outcome)
         return outcomes
 
-    def _agrees(self, outcome: Outcome) -> bool:
-        """Whether the row holds what the journal says; a bad clip is read again."""
-        inside = 0 <= outcome.row < self.file.clips
-        return inside and not outcome.bad and self.file.checksum(outcome.row) == outcome.checksum
+    def _agrees(self, outcome: Outcome, file: FileState | None) -> bool:
+        """Whether the clip's file is still the one it was, and its row what the journal says."""
+        row = outcome.row
+        inside = 0 <= row < self.file.clips
+        return inside and file == self.files[row] and self.file.checksum(row) == outcome.checksum

@@ -1,5 +1,6 @@
 """Several runs side by side: one table, one plot; and the list that ``--show_results`` prints."""
 
+import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,16 +27,22 @@ _SMALLEST_FIRST = ("int8", "dynamic", "float16", "float32")
 def comparison_table(runs: Sequence[Results]) -> Table:
     """One row a run, in the given order: scores with intervals, size, operations, limits, time.
 
+    Where seeds differ, a column names them, and each set that ran with several has a last row with
+    the means of its scores and their standard deviations (n - 1).
+
     Args:
         runs: at least one run.
 
     Returns:
-        The table; its note says when the runs were scored on different data.
+        The table; its note explains the deviations and says when the runs were scored on different
+        data.
     """
     measures = _shared_measures(runs)
     size_format = _shared_format(runs)
+    seeds = _seeds_differ(runs)
     columns = (
         Column("Set", words=True),
+        *((Column("Seed"),) if seeds else ()),
         *(Column(m.heading, m.short_heading) for m in measures),
         Column("Parameters", "Param."),
         Column(f"{size_format} bytes", size_format),
@@ -43,23 +50,54 @@ def comparison_table(runs: Sequence[Results]) -> Table:
         Column("Training s", "Train"),
         Column("Broken limits", "Broken", words=True),
     )
-    rows = tuple(_comparison_row(run, measures, size_format) for run in runs)
-    note = ""
+    rows = [_comparison_row(run, measures, size_format, seed=seeds) for run in runs]
+    means = [_mean_row(same, measures, len(columns)) for same in _repeated(runs)]
+    notes = []
     if any(run.interval(m.key) is not None for run in runs for m in measures):
-        note = "±: half the width of the 95 % bootstrap interval."
-    identities = {(run.data, run.data_identity) for run in runs}
-    if len(identities) > 1:
-        note += " The runs were scored on different data: their scores do not compare."
-    return Table("Scores, size and operations", columns, rows, note.strip())
+        where = " of a run" if means else ""
+        notes.append(f"±{where}: half the width of the 95 % bootstrap interval.")
+    if means:
+        notes.append("± of a mean: standard deviation over seeds (n - 1).")
+    if len({(run.data, run.data_identity) for run in runs}) > 1:
+        notes.append("The runs were scored on different data: their scores do not compare.")
+    return Table("Scores, size and operations", columns, (*rows, *means), " ".join(notes))
 
 
-def _comparison_row(run: Results, measures: Sequence[Measure], size_format: str) -> Row:
+def _seeds_differ(runs: Sequence[Results]) -> bool:
+    return len({run.seed for run in runs}) > 1
+
+
+def _repeated(runs: Sequence[Results]) -> list[list[Results]]:
+    """The runs of each set that ran on the same data with several seeds, one a seed."""
+    of_set: dict[tuple[str, str, str], dict[int, Results]] = {}
+    for run in runs:
+        of_set.setdefault((run.set_id, run.data, run.data_identity), {})[run.seed] = run
+    return [list(of_seed.values()) for of_seed in of_set.values() if len(of_seed) > 1]
+
+
+def _mean_row(runs: Sequence[Results], measures: Sequence[Measure], width: int) -> Row:
+    cells = [runs[0].set_id, "mean"]
+    for measure in measures:
+        values = [run.overall.get(measure.key) for run in runs]
+        known = [value for value in values if value is not None]
+        if len(known) == len(values):
+            mean, deviation = statistics.fmean(known), statistics.stdev(known)
+            cells.append(f"{measure.number(mean)} ± {measure.number(deviation)}")
+        else:
+            cells.append(MISSING)
+    return Row((*cells, *[""] * (width - len(cells))), summary=True)
+
+
+def _comparison_row(
+    run: Results, measures: Sequence[Measure], size_format: str, *, seed: bool
+) -> Row:
     export = run.exports.get(size_format)
     seconds = training_seconds(run)
     broken = dict.fromkeys(NOUNS[v.unit] for v in run.limits if not v.passed)
     return Row(
         (
             run.set_id,
+            *((str(run.seed),) if seed else ()),
             *(m.plus_minus(run.overall.get(m.key), run.interval(m.key)) for m in measures),
             count(run.model.parameters if run.model else None),
             count(export.parameter_bytes if export else None),
@@ -166,8 +204,15 @@ def _draw(figure: "Figure", runs: Sequence[Results], measures: Sequence[Measure]
         title="Operations",
         label="MMAC per clip",
     )
-    panels[0].set_yticks(range(len(runs)), [run.set_id for run in runs])
+    panels[0].set_yticks(range(len(runs)), _names(runs))
     panels[0].set_ylim(len(runs) - 0.4, -0.6)
+
+
+def _names(runs: Sequence[Results]) -> list[str]:
+    """What tells the runs apart: the set, and the seed where seeds differ."""
+    if _seeds_differ(runs):
+        return [f"{run.set_id}, seed {run.seed}" for run in runs]
+    return [run.set_id for run in runs]
 
 
 def _score_panel(panel: "Axes", runs: Sequence[Results], measure: Measure) -> None:
@@ -219,6 +264,11 @@ def _tightest(runs: Sequence[Results], unit: str, judged: str, *, divisor: float
     return min(allowed) / divisor if allowed else None
 
 
+def broken_by_any(runs: Sequence[Results]) -> tuple[str, ...]:
+    """One sentence a limit that a set breaks, said once though several seeds of it do."""
+    return tuple(dict.fromkeys(line for run in runs for line in broken_limits(run)))
+
+
 def write_comparison(folder: Path, runs: Sequence[Results]) -> Path:
     """Write comparison.html, comparison.md and comparison.png: one table and one plot.
 
@@ -233,7 +283,7 @@ def write_comparison(folder: Path, runs: Sequence[Results]) -> Path:
         UserError: when a file cannot be written.
     """
     table = comparison_table(runs)
-    broken = tuple(line for run in runs for line in broken_limits(run))
+    broken = broken_by_any(runs)
     sections = [Section("Comparison", tables=(table,), figures=(comparison_picture(runs),))]
     if broken:
         sections.append(Section("Broken limits", items=broken))
@@ -246,7 +296,7 @@ def write_comparison(folder: Path, runs: Sequence[Results]) -> Path:
     path = folder / "comparison.html"
     write_page(
         path,
-        title=", ".join(run.set_id for run in runs),
+        title=", ".join(dict.fromkeys(run.set_id for run in runs)),
         kind="Comparison",
         facts=_facts(runs),
         demo=any(run.demo for run in runs),

@@ -116,17 +116,26 @@ def write_report(
     )
 
 
-def training_section(history: Sequence[Mapping[str, float]], *, best_epoch: int | None) -> Section:
+def training_section(
+    history: Sequence[Mapping[str, float]], *, best_epoch: int | None, fold: str = ""
+) -> Section:
     """The block of the learning curves.
 
     Args:
         history: a row an epoch, as ``training.fit`` gives it.
         best_epoch: epoch (from 1) whose weights were kept.
+        fold: name of the fold where there are several; its block is closed at first, so that the
+            curves of many folds do not bury the scores.
     """
     text = f"{len(history)} epochs."
     if best_epoch is not None:
         text = f"{len(history)} epochs; the weights of epoch {best_epoch} are kept."
-    return Section("Training", text, figures=(learning_curves(history, best_epoch=best_epoch),))
+    return Section(
+        f"Training: {fold}" if fold else "Training",
+        text,
+        figures=(learning_curves(history, best_epoch=best_epoch),),
+        folded=bool(fold),
+    )
 
 
 def _headlines(results: Results) -> tuple[Headline, ...]:

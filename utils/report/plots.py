@@ -29,6 +29,7 @@ _STYLE = {
 }  # fmt: skip
 _NAMES = {"categorical_accuracy": "accuracy", "binary_accuracy": "accuracy"}
 _NO_CURVES = ("epoch", "seconds", "learning_rate")
+_WAVEFORM_POINTS = 600  # more than a panel has dots
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class WrongClip:
 
     Attributes:
         name: its file name.
-        features: log-mel spectrogram (mels, frames).
+        features: log-mel spectrogram (mels, frames) or waveform (samples,).
         truth: true class.
         predicted: predicted class.
         probability: what the model gave the predicted class.
@@ -220,31 +221,55 @@ def _colour_key(panel: "Axes", colours: Mapping[str, str]) -> None:
 
 
 def wrong_clips(clips: Sequence[WrongClip], *, hop_seconds: float | None) -> Picture:
-    """Spectrograms of wrongly classified clips on one colour scale.
+    """Spectrograms of wrongly classified clips on one colour scale, or waveforms on one scale.
 
     Args:
-        clips: at least one clip.
-        hop_seconds: time between two frames; None numbers the frames.
+        clips: at least one clip; all have spectrograms or all have waveforms.
+        hop_seconds: time between two frames, or between two samples of waveforms; None numbers
+            them.
     """
     columns = min(3, len(clips))
     rows = -(-len(clips) // columns)
-    finite = np.concatenate([clip.features[np.isfinite(clip.features)] for clip in clips])
-    low, high = np.percentile(finite, [1, 99.5]) if finite.size else (0.0, 1.0)
+    spectrograms = clips[0].features.ndim == 2
     with drawing(3.3 * columns + 0.6, 2.15 * rows + 0.3) as figure:
         panels = figure.subplots(rows, columns, squeeze=False)
-        for panel, clip in zip(panels.flat, clips, strict=False):
-            mels, frames = clip.features.shape
-            width = frames * hop_seconds if hop_seconds else frames
-            image = panel.imshow(clip.features, origin="lower", aspect="auto", cmap="magma",
-                                 vmin=low, vmax=high, extent=(0, width, 0, mels),
-                                 interpolation="nearest")  # fmt: skip
+        shown = list(panels.flat[: len(clips)])
+        for panel, clip in zip(shown, clips, strict=True):
             panel.set_title(f"{clip.truth} →\n{clip.predicted} ({100 * clip.probability:.0f} %)",
                             fontsize=9)  # fmt: skip
             panel.set_xlabel(clip.name.rpartition("/")[2], fontsize=7.5, color=GREY)
-            panel.grid(visible=False)
         for panel in panels.flat[len(clips) :]:
             panel.set_axis_off()
-        figure.supxlabel("time (s)" if hop_seconds else "frame", fontsize=9.5)
-        figure.supylabel("mel band", fontsize=9.5)
-        figure.colorbar(image, ax=panels, label="log-mel value", shrink=0.8, aspect=30)
-        return Picture("Spectrograms of wrongly classified clips", png=as_png(figure))
+        draw = _draw_spectrograms if spectrograms else _draw_waveforms
+        draw(shown, [clip.features for clip in clips], hop_seconds or 1.0)
+        step = "frame" if spectrograms else "sample"
+        figure.supxlabel("time (s)" if hop_seconds else step, fontsize=9.5)
+        figure.supylabel("mel band" if spectrograms else "amplitude", fontsize=9.5)
+        if spectrograms:
+            image = shown[0].images[0]
+            figure.colorbar(image, ax=panels, label="log-mel value", shrink=0.8, aspect=30)
+        what = "Spectrograms" if spectrograms else "Waveforms"
+        return Picture(f"{what} of wrongly classified clips", png=as_png(figure))
+
+
+def _draw_spectrograms(
+    panels: "Sequence[Axes]", spectrograms: Sequence[np.ndarray], step: float
+) -> None:
+    finite = np.concatenate([values[np.isfinite(values)] for values in spectrograms])
+    low, high = np.percentile(finite, [1, 99.5]) if finite.size else (0.0, 1.0)
+    for panel, values in zip(panels, spectrograms, strict=True):
+        mels, frames = values.shape
+        panel.imshow(values, origin="lower", aspect="auto", cmap="magma", vmin=low, vmax=high,
+                     extent=(0, frames * step, 0, mels), interpolation="nearest")  # fmt: skip
+        panel.grid(visible=False)
+
+
+def _draw_waveforms(panels: "Sequence[Axes]", waveforms: Sequence[np.ndarray], step: float) -> None:
+    """The band between the least and the greatest sample of each short stretch."""
+    peak = max(float(np.abs(samples).max()) for samples in waveforms) or 1.0
+    for panel, samples in zip(panels, waveforms, strict=True):
+        stretch = -(-samples.size // _WAVEFORM_POINTS)
+        starts = np.arange(0, samples.size, stretch)
+        low, high = (extreme.reduceat(samples, starts) for extreme in (np.minimum, np.maximum))
+        panel.fill_between(starts * step, low, high, color=BLUE, lw=0.6)
+        panel.set(xlim=(0, samples.size * step), ylim=(-1.05 * peak, 1.05 * peak))

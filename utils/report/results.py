@@ -73,7 +73,7 @@ class ExportFacts(_Closed):
         non_zero_bytes: bytes of the weights that are not zero.
         scores: scores on the test part by name.
         max_difference: largest difference of a probability to the Keras model.
-        latency_ms: milliseconds for one clip.
+        latency_ms: milliseconds for one clip on one thread.
     """
 
     file_bytes: int

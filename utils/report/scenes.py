@@ -184,8 +184,9 @@ def scene_sections(
 
     Args:
         scores: ``SceneScores.as_dict()``.
-        wrong: wrongly classified clips whose spectrograms are shown.
-        hop_seconds: time between two frames of these spectrograms; None numbers the frames.
+        wrong: wrongly classified clips whose spectrograms or waveforms are shown.
+        hop_seconds: time between two frames of these spectrograms, or between two samples of these
+            waveforms; None numbers them.
 
     Returns:
         Results, confusion, devices (where known) and wrong clips (where given).

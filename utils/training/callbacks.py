@@ -6,6 +6,7 @@ Imported only once training begins: the callbacks are Keras classes.
 import csv
 import io
 import math
+import time
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,8 @@ class KeepState(keras.callbacks.Callback):
         self.select = select
         self.every = every
         self.epochs = epochs
+        self.earlier = progress.seconds
+        self.start = time.monotonic()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Take the epoch's numbers; stop with a sentence when the loss is no number."""
@@ -60,12 +63,15 @@ class KeepState(keras.callbacks.Callback):
             self.progress.best_epoch = number
             self.progress.best_value = row[self.select.metric]
             self.progress.best_weights = self.model.get_weights()
+        self.progress.seconds = self.earlier + time.monotonic() - self.start
         write_history(self.folder / "history.csv", self.progress.history)
         if number % self.every == 0 or number == self.epochs:
             save(self.folder / "checkpoint.npz", self.model, self.progress)
 
     def _is_better(self, value: float) -> bool:
         best = self.progress.best_value
+        if not math.isfinite(value):
+            return False
         if best is None:
             return True
         return value > best if self.select.mode == "max" else value < best

@@ -31,12 +31,14 @@ class Progress:
         best_epoch: epoch, counted from 1, of the best weights; 0 before any epoch competed.
         best_value: the selection metric of that epoch.
         best_weights: weights of that epoch, in the model's order; empty before.
+        seconds: time spent on the epochs so far, by this process and those before it.
     """
 
     history: list[dict[str, float]]
     best_epoch: int
     best_value: float | None
     best_weights: Arrays
+    seconds: float = 0.0
 
     @classmethod
     def new(cls) -> "Progress":
@@ -59,6 +61,7 @@ def save(path: Path, model: "keras.Model", progress: Progress) -> None:
         "history": progress.history,
         "best_epoch": progress.best_epoch,
         "best_value": progress.best_value,
+        "seconds": progress.seconds,
     }
     arrays["record"] = np.frombuffer(json.dumps(record).encode("utf-8"), dtype=np.uint8)
     with whole_file(path) as stream:
@@ -94,6 +97,7 @@ def restore(path: Path, model: "keras.Model") -> Progress:
         best_epoch=record["best_epoch"],
         best_value=record["best_value"],
         best_weights=states["best"],
+        seconds=record["seconds"],
     )
 
 

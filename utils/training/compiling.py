@@ -46,6 +46,37 @@ def compile_model(model: "keras.Model", settings: TrainingSettings) -> "keras.Mo
     return model
 
 
+def check(model: "keras.Model", settings: TrainingSettings, *, classes: int) -> None:
+    """Compile a network and take one step of nothing, so that no mistake waits for the audio.
+
+    Args:
+        model: a freshly built network; it is not to be used afterwards.
+        settings: the section ``training``.
+        classes: number of values that the network gives for a clip.
+
+    Raises:
+        ConfigError: when the output is not one row of values a clip, or loss, metrics and output do
+            not fit together.
+    """
+    import numpy as np
+
+    shapes = [tuple(output.shape[1:]) for output in model.outputs]
+    if shapes != [(classes,)]:
+        raise ConfigError(
+            f"model: its output for a clip has shape {' and '.join(map(str, shapes))}; one output "
+            f"of shape ({classes},) is needed, a value a class."
+        )
+    compile_model(model, settings)
+    clip = np.zeros((1, *model.inputs[0].shape[1:]), np.float32)
+    try:
+        model.test_on_batch(clip, np.eye(1, classes, dtype=np.float32))
+    except (ValueError, TypeError) as error:
+        raise ConfigError(
+            f"training.loss: {settings.loss} (metrics {', '.join(settings.metrics)}) does not fit "
+            f"one-hot targets: {' '.join(str(error).split())}"
+        ) from error
+
+
 def selection_note(settings: TrainingSettings) -> str | None:
     """What has to be said when no epoch competes, so that the last one's weights are kept."""
     if settings.epochs > settings.select.after_epoch:

@@ -1,6 +1,5 @@
 """Fit a network: resumption, and the best epoch's weights."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,13 +25,15 @@ class Trained:
         model: the network with the best epoch's weights, in float32.
         history: one row per epoch: epoch (from 1), loss, metrics and their ``val_`` twins.
         best_epoch: epoch of the weights; the last one where no epoch competed.
-        seconds_per_epoch: mean over the epochs of this process; None if none was left to do.
+        seconds: time spent on all epochs, by this process and those before it.
+        earlier_seconds: of these, by the processes before it.
     """
 
     model: "keras.Model"
     history: tuple[dict[str, float], ...]
     best_epoch: int
-    seconds_per_epoch: float | None
+    seconds: float
+    earlier_seconds: float
 
 
 def fit(
@@ -75,18 +76,21 @@ def fit(
         progress = checkpoint.Progress.new()
         if state_file.exists():
             progress = checkpoint.restore(state_file, model)
-    first_epoch = len(progress.history)
-    seconds = None
+    first_epoch, earlier_seconds = len(progress.history), progress.seconds
     if first_epoch < settings.epochs:
-        start = time.monotonic()
         _run_epochs(
             model, batches(first_epoch), validation, progress,
             steps=steps, settings=settings, folder=folder, console=console, tensorboard=tensorboard,
         )  # fmt: skip
-        seconds = (time.monotonic() - start) / (settings.epochs - first_epoch)
     best = build()
     best.set_weights(progress.best_weights or model.get_weights())
-    return Trained(best, tuple(progress.history), progress.best_epoch or settings.epochs, seconds)
+    return Trained(
+        model=best,
+        history=tuple(progress.history),
+        best_epoch=progress.best_epoch or settings.epochs,
+        seconds=progress.seconds,
+        earlier_seconds=earlier_seconds,
+    )
 
 
 def _run_epochs(

@@ -119,12 +119,28 @@ def test_the_default_validation_needs_cities(tmp_path):
 
 
 def test_unlabelled_files_for_evaluation(tmp_path):
-    write(tmp_path, header="filename")
-    clips = load_evaluation(settings(), root=tmp_path)
-    assert len(clips) == 18
+    write(tmp_path)
+    (tmp_path / "new.csv").write_text("filename\na.ogg\nb.ogg\n", "utf-8")
+    for name in ("a.ogg", "b.ogg"):
+        (tmp_path / "sound" / name).write_bytes(b"OggS")
+    chosen, known = settings(evaluation="new.csv"), load(settings(), root=tmp_path).clips
+    clips = load_evaluation(chosen, root=tmp_path, known=known)
+    assert [clip.path for clip in clips] == [tmp_path / "sound" / n for n in ("a.ogg", "b.ogg")]
     assert {(clip.labels, clip.group) for clip in clips} == {((), None)}
     with pytest.raises(DataError, match="no such folder"):
-        load_evaluation(settings(), root=tmp_path / "nowhere")
+        load_evaluation(chosen, root=tmp_path / "nowhere")
+    (tmp_path / "new.csv").unlink()
+    with pytest.raises(DataError, match=r"new\.csv: the table is missing"):
+        load_evaluation(chosen, root=tmp_path)
+
+
+def test_the_labelled_table_is_never_the_evaluation_set(tmp_path):
+    write(tmp_path)
+    with pytest.raises(DataError, match=r"names no evaluation table; set dataset\.evaluation"):
+        load_evaluation(settings(), root=tmp_path)
+    known = load(settings(), root=tmp_path).clips
+    with pytest.raises(DataError, match=r"18 of 18 evaluation clips are labelled clips .*0\.ogg"):
+        load_evaluation(settings(evaluation="clips.csv"), root=tmp_path, known=known)
 
 
 @pytest.mark.real_audio

@@ -1,5 +1,7 @@
 """TAU sets in their published layout, whole and broken."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -241,10 +243,7 @@ def test_folds_and_names_that_do_not_exist(folder):
 def test_evaluation_set_without_labels(tmp_path):
     folder = tmp_path / FOLDER_2021
     files = [f"audio/{number}.wav" for number in (0, 1, 10, 2)]
-    table(folder / "evaluation_setup/fold1_test.csv", [["filename"], *([file] for file in files)])
-    (folder / "audio").mkdir()
-    for file in files:
-        (folder / file).write_bytes(b"RIFF")
+    evaluation_set(folder, files)
     for root in (folder, tmp_path):
         clips = load_evaluation(DatasetSettings(), root=root)
         assert [clip.name for clip in clips] == files
@@ -255,6 +254,64 @@ def test_evaluation_set_without_labels(tmp_path):
     change(folder / "evaluation_setup/fold1_test.csv", "audio/1.wav", "audio/0.wav")
     with pytest.raises(DataError, match=r"line 3: 'audio/0\.wav' is listed twice"):
         load_evaluation(DatasetSettings(), root=tmp_path)
+
+
+def evaluation_set(folder, files=("audio/0.wav",)):
+    rows = [["filename"], *([file] for file in files)]
+    table(folder / "evaluation_setup/fold1_test.csv", rows)
+    (folder / "audio").mkdir()
+    for file in files:
+        (folder / file).write_bytes(b"RIFF")
+    return folder
+
+
+def test_a_development_set_is_no_evaluation_set(folder):
+    with pytest.raises(DataError, match=rf"development set, and {FOLDER_2021} lies neither"):
+        load_evaluation(DatasetSettings(), root=folder)
+    (folder / "meta.csv").unlink()
+    with pytest.raises(DataError, match=rf"development set, and {FOLDER_2021} lies neither"):
+        load_evaluation(DatasetSettings(), root=folder)
+
+
+@pytest.mark.parametrize("place", [".", ".."])
+def test_the_evaluation_set_in_or_beside_the_development_set_is_found(folder, monkeypatch, place):
+    found = evaluation_set(folder / place / FOLDER_2021)
+    monkeypatch.chdir(folder)
+    for root in (folder, Path()):
+        (clip,) = load_evaluation(DatasetSettings(), root=root)
+        assert clip.path.resolve() == (found / "audio/0.wav").resolve()
+
+
+def test_an_evaluation_folder_may_have_any_name_or_a_meta_table(tmp_path):
+    renamed = evaluation_set(tmp_path / "eval")
+    assert len(load_evaluation(DatasetSettings(), root=renamed)) == 1
+    published = evaluation_set(tmp_path / FOLDER_2021)
+    table(published / "meta.csv", [["filename"], ["audio/0.wav"]])
+    assert len(load_evaluation(DatasetSettings(), root=published)) == 1
+
+
+def test_labelled_clips_are_refused_for_evaluation(folder):
+    found = evaluation_set(folder / FOLDER_2021, ["audio/0.wav", "audio/1.wav"])
+    known = load(DatasetSettings(), root=folder).clips
+    assert len(load_evaluation(DatasetSettings(), root=folder, known=known)) == 2
+    (found / "audio/1.wav").unlink()
+    (found / "audio/1.wav").symlink_to(known[3].path)
+    with pytest.raises(DataError, match=r"1 of 2 evaluation clips are .*such as audio/1\.wav"):
+        load_evaluation(DatasetSettings(), root=folder, known=known)
+
+
+def test_a_folder_that_may_not_be_read_is_one_sentence(folder, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    with monkeypatch.context() as context:
+        context.setattr(os, "scandir", refuse)
+        with pytest.raises(DataError, match=r"audio: cannot be read \(Permission denied\)"):
+            load(DatasetSettings(), root=folder)
+    monkeypatch.setattr(Path, "stat", refuse)
+    for reader in (load, load_evaluation):
+        with pytest.raises(DataError, match=rf"{FOLDER_2020}: cannot be read"):
+            reader(DatasetSettings(), root=folder)
 
 
 @pytest.mark.real_audio

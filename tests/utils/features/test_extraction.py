@@ -2,6 +2,7 @@ import errno
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import soundfile
 from utils.config.schema import AudioSettings, FeatureSettings
 from utils.errors import AudioError, DataError, UserError
 from utils.features import extract, extraction, from_settings, unfinished
-from utils.features.store import open_store
+from utils.features.store import FileState, open_store
 
 PROJECT = Path(__file__).resolve().parents[3]
 RATE = 8_000
@@ -129,10 +130,8 @@ def test_bad_files_stop_the_run_or_are_listed(tmp_path, clips, representation):
     few = clips[:6]
     few[1].path.write_bytes(few[1].path.read_bytes()[:-100])
     few[4].path.unlink()
-    with pytest.raises(AudioError) as error:
+    with pytest.raises(AudioError, match=f"^{few[1].path}: is cut off .*skip leaves such files"):
         run(few, representation, tmp_path)
-    assert str(error.value).startswith(f"{few[1].path}: is cut off")
-    assert "1 more of 6 files" in str(error.value)
     store = run(few, representation, tmp_path, audio=SKIP)
     assert [bad.name for bad in store.bad] == [few[1].name, few[4].name]
     assert "missing" in store.bad[1].reason
@@ -140,6 +139,171 @@ def test_bad_files_stop_the_run_or_are_listed(tmp_path, clips, representation):
     assert not store.contains(few[4])
     kept = [clip for clip in few if store.contains(clip)]
     assert store.rows(kept).tolist() == [0, 2, 3, 5]
+    with pytest.raises(AudioError, match="1 more of 6 files"):
+        run(few, representation, tmp_path)
+
+
+@pytest.fixture
+def read(monkeypatch):
+    """Names of the files that are read, in order."""
+    names, original = [], extraction.read_features
+
+    def noting(path, *arguments, **settings):
+        names.append(path.name)
+        return original(path, *arguments, **settings)
+
+    monkeypatch.setattr(extraction, "read_features", noting)
+    return names
+
+
+def repair(clip, content):
+    clip.path.write_bytes(content)
+    os.utime(clip.path, ns=(0, 10**18))
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_bad_file_stops_soon_and_its_repair_costs_one_clip(
+    tmp_path, clips, representation, monkeypatch, read, jobs
+):
+    bad = 20  # workers start at row 16
+    monkeypatch.setattr(extraction, "_WORTH_SECONDS", 0.0)
+    whole = clips[bad].path.read_bytes()
+    clips[bad].path.write_bytes(whole[:-100])
+    with pytest.raises(AudioError, match=f"^{clips[bad].path}: is cut off"):
+        run(clips, representation, tmp_path, jobs=jobs)
+    (journal,) = tmp_path.glob(".*.part/journal.jsonl")
+    outcomes = [json.loads(line)[0] for line in journal.read_text().splitlines()]
+    done = {outcome["row"] for outcome in outcomes if not outcome["bad"]}
+    assert not list(tmp_path.glob("[!.]*-*"))
+    assert len(done) >= 16
+    if jobs == 1:
+        assert len(done) < 40
+    repair(clips[bad], whole)
+    read.clear()
+    store = run(clips, representation, tmp_path)
+    assert read == [clip.path.name for row, clip in enumerate(clips) if row not in done]
+    fresh = run(clips, representation, tmp_path / "fresh")
+    np.testing.assert_array_equal(store.array, fresh.array)
+    assert store.key == fresh.key
+
+
+def test_only_changed_files_are_read_again_and_old_features_go(
+    tmp_path, clips, representation, read
+):
+    few, folder = clips[:6], tmp_path / "features"
+    whole = few[3].path.read_bytes()
+    few[3].path.write_bytes(whole[:-100])
+    first = run(few, representation, folder, audio=SKIP)
+    other = run(clips[:2], representation, folder)
+    before = np.array(first.array)
+    repair(few[3], whole)
+    soundfile.write(few[0].path, np.zeros(RATE // 4), RATE)
+    os.utime(few[0].path, ns=(0, 2 * 10**18))
+    read.clear()
+    second = run(few, representation, folder)
+    assert sorted(read) == [few[0].path.name, few[3].path.name]
+    assert second.key != first.key
+    np.testing.assert_array_equal(second.array, run(few, representation, tmp_path / "x").array)
+    np.testing.assert_array_equal(first.array, before)  # still mapped by whoever uses it
+    assert {path.name for path in folder.glob("*-*") if path.is_dir()} == {second.key, other.key}
+
+
+def test_another_copy_of_the_data_replaces_nothing(tmp_path, clips, representation):
+    first = run(clips[:3], representation, tmp_path)
+    copies = []
+    for clip in clips[:3]:
+        path = tmp_path / clip.path.name
+        path.write_bytes(clip.path.read_bytes())
+        os.utime(path, ns=(0, 10**18))
+        copies.append(Named(clip.name, path))
+    second = run(copies, representation, tmp_path)
+    assert second.key != first.key
+    assert open_store(first.folder) is not None
+
+
+def test_a_kill_between_finish_and_removal_leaves_whole_features(
+    tmp_path, clips, representation, monkeypatch
+):
+    few = clips[:3]
+    first = run(few, representation, tmp_path)
+    with monkeypatch.context() as context:
+        context.setattr(shutil, "rmtree", lambda _: pytest.fail("killed"))
+        os.utime(few[0].path, ns=(0, 10**18))
+        with pytest.raises(pytest.fail.Exception):
+            run(few, representation, tmp_path)
+    assert open_store(first.folder) is None
+    os.utime(few[0].path, ns=(0, 2 * 10**18))
+    last = run(few, representation, tmp_path)
+    left = {path.name for path in tmp_path.iterdir() if path.is_dir()}
+    assert left == {"audio", last.key}
+
+
+def test_key_is_stable_and_follows_each_file(tmp_path, clips, representation):
+    few = clips[:2]
+    key = run(few, representation, tmp_path / "a").key
+    assert run(few, representation, tmp_path / "b").key == key
+    os.utime(few[1].path, ns=(0, 10**18))
+    assert run(few, representation, tmp_path / "b").key != key
+
+
+def refuse_opening(monkeypatch, refused, number, after=0):
+    """Let the system refuse to open a file, after some times."""
+    original, times = Path.open, []
+
+    def opening(path, *arguments, **settings):
+        if path == refused:
+            times.append(path)
+            if len(times) > after:
+                raise OSError(number, os.strerror(number))
+        return original(path, *arguments, **settings)
+
+    monkeypatch.setattr(Path, "open", opening)
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO, errno.EMFILE])
+def test_what_the_system_refuses_stops_and_is_not_kept(
+    tmp_path, clips, representation, monkeypatch, number
+):
+    few = clips[:3]
+    with monkeypatch.context() as context:
+        refuse_opening(context, few[1].path, number)
+        sentence = rf"^{few[1].path}: cannot be read \({os.strerror(number)}\)"
+        with pytest.raises(AudioError, match=sentence):
+            run(few, representation, tmp_path, audio=SKIP)
+    assert run(few, representation, tmp_path, audio=SKIP).bad == ()
+
+
+def test_a_disk_error_is_not_taken_for_a_broken_file(tmp_path, clips, representation, monkeypatch):
+    few = clips[:3]
+    few[1].path.write_bytes(few[1].path.read_bytes()[:-100])
+    refuse_opening(monkeypatch, few[1].path, errno.EIO, after=1)
+    with pytest.raises(AudioError, match="Input/output error"):
+        run(few, representation, tmp_path, audio=SKIP)
+
+
+def test_a_folder_that_may_not_be_read_is_one_sentence(
+    tmp_path, clips, representation, monkeypatch
+):
+    def refuse(*_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "stat", refuse)
+    with pytest.raises(AudioError, match=r"000.wav: cannot be read \(Permission denied\)"):
+        run(clips[:3], representation, tmp_path)
+
+
+def test_a_file_that_changes_meanwhile_is_read_again(tmp_path, clips, representation):
+    few = clips[:3]
+
+    def replace(*_):
+        soundfile.write(few[1].path, np.zeros(RATE), RATE)
+
+    with pytest.raises(AudioError, match=f"^{few[1].path}: changed while"):
+        run(few, representation, tmp_path, progress=replace)
+    assert not list(tmp_path.glob("[!.]*-*"))
+    store = run(few, representation, tmp_path)
+    expected = extraction.read_features(few[1].path, representation, audio=AUDIO)
+    np.testing.assert_array_equal(store.array[1], expected)
 
 
 def test_no_usable_file_and_no_clip_are_errors(tmp_path, clips, representation):
@@ -200,9 +364,12 @@ def test_damaged_features_are_named_not_used(tmp_path, clips, representation):
         open_store(store.folder)
 
 
+FILES = [FileState(size, 10**18) for size in range(4)]
+
+
 def started(folder, rows):
     """A part folder of 4 rows, some of them done."""
-    part = unfinished.Unfinished(folder, clips=4, shape=(2, 3))
+    part = unfinished.Unfinished(folder, files=FILES, shape=(2, 3))
     for row in rows:
         content = np.full((2, 3), row, np.float32)
         part.record([unfinished.Outcome(row, checksum=part.file.write(row, content))])
@@ -216,19 +383,29 @@ def test_resume_trusts_only_whole_lines_and_equal_check_sums(tmp_path):
         stream.seek(-4 * 6 * 3, os.SEEK_END)  # in row 1
         stream.write(b"\xff")
     journal = tmp_path / "journal.jsonl"
-    journal.write_text(journal.read_text() + '{"row": 77, "checksum": 0}\n[1]\n{"row": 3, "chec')
-    again = unfinished.Unfinished(tmp_path, clips=4, shape=(2, 3))
+    broken = (
+        '[{"row": 77, "checksum": 0}, [1, 2]]\n[1]\n[{"row": 2, "checksum": 0}, [1]]\n[{"row": 3'
+    )
+    journal.write_text(journal.read_text() + broken)
+    again = unfinished.Unfinished(tmp_path, files=FILES, shape=(2, 3))
     assert sorted(again.done) == [0, 2]
-    assert [json.loads(line)["row"] for line in journal.read_text().splitlines()] == [0, 2]
+    assert [json.loads(line)[0]["row"] for line in journal.read_text().splitlines()] == [0, 2]
+
+
+@pytest.mark.parametrize("changed", [FileState(7, 10**18), FileState(1, 10**18 + 1), None])
+def test_resume_leaves_out_rows_of_changed_files(tmp_path, changed):
+    started(tmp_path, [0, 1, 2])
+    files = [FILES[0], changed, *FILES[2:]]
+    assert sorted(unfinished.Unfinished(tmp_path, files=files, shape=(2, 3)).done) == [0, 2]
 
 
 def test_file_of_another_size_or_header_starts_anew(tmp_path):
     started(tmp_path, [0, 1])
     with (tmp_path / "features.npy").open("ab") as stream:
         stream.write(b"x")
-    assert unfinished.Unfinished(tmp_path, clips=4, shape=(2, 3)).done == {}
+    assert unfinished.Unfinished(tmp_path, files=FILES, shape=(2, 3)).done == {}
     started(tmp_path, [0, 1])
-    assert unfinished.Unfinished(tmp_path, clips=4, shape=(3, 2)).done == {}
+    assert unfinished.Unfinished(tmp_path, files=FILES, shape=(3, 2)).done == {}
 
 
 CHILD = textwrap.dedent(

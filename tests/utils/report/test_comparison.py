@@ -6,6 +6,7 @@ import pytest
 from rich.console import Console
 
 from utils.report.comparison import (
+    broken_by_any,
     comparison_picture,
     comparison_table,
     results_table,
@@ -66,6 +67,76 @@ def test_intervals_are_explained_where_there_are_any(results: Results) -> None:
     assert comparison_table([without]).rows[0].cells[1] == "47.7"
     assert comparison_table([without]).note == ""
     assert comparison_table([results]).note.startswith("±")
+
+
+@pytest.fixture
+def seeds(results: Results) -> list[Results]:
+    """The baseline with three seeds: accuracies 0.4, 0.5, 0.6 and log losses 1.0, 1.2, 1.7."""
+    pairs = ((0.4, 1.0), (0.5, 1.2), (0.6, 1.7))
+    return [
+        replace(
+            results,
+            seed=seed,
+            scores={**results.scores, "overall": {"accuracy": accuracy, "log_loss": loss}},
+        )
+        for seed, (accuracy, loss) in enumerate(pairs)
+    ]
+
+
+def test_seeds_are_told_apart_and_end_in_mean_and_deviation(
+    seeds: list[Results], layer5: Results
+) -> None:
+    table = comparison_table([*seeds, layer5])
+    assert table.columns[1].name == "Seed"
+    assert [row.cells[:2] for row in table.rows] == [
+        ("task1a", "0"), ("task1a", "1"), ("task1a", "2"), ("task1a_layer5", "0"),
+        ("task1a", "mean"),
+    ]  # fmt: skip
+    mean = table.rows[-1]
+    assert mean.summary and not any(row.summary for row in table.rows[:-1])
+    assert mean.cells[2:4] == ("50.0 ± 10.0", "1.300 ± 0.361")
+    assert set(mean.cells[4:]) == {""}
+    assert table.note == (
+        "± of a run: half the width of the 95 % bootstrap interval. "
+        "± of a mean: standard deviation over seeds (n - 1)."
+    )
+
+
+def test_sets_with_one_seed_each_have_no_mean(results: Results, layer5: Results) -> None:
+    table = comparison_table([results, replace(layer5, seed=1)])
+    assert [row.cells[1] for row in table.rows] == ["0", "1"]
+    assert "seeds" not in table.note
+    assert comparison_table([results, layer5]).columns[1].name != "Seed"
+
+
+def test_means_are_over_seeds_on_the_same_data_with_known_scores(seeds: list[Results]) -> None:
+    first, second, third = seeds
+    elsewhere = replace(second, data_identity="0000000000")
+    assert not any(row.summary for row in comparison_table([first, elsewhere]).rows)
+    twice = comparison_table([first, first, second]).rows[-1]
+    assert twice.cells[2] == "45.0 ± 7.1"
+    unknown = replace(third, scores={"overall": {"accuracy": None, "log_loss": 1.4}})
+    assert comparison_table([first, second, unknown]).rows[-1].cells[2:4] == ("–", "1.200 ± 0.200")
+
+
+def test_the_plot_and_the_page_tell_seeds_apart(tmp_path: Path, seeds: list[Results]) -> None:
+    svg = comparison_picture(seeds).svg
+    assert all(f">task1a, seed {run.seed}<" in svg for run in seeds)
+    text = write_comparison(tmp_path, seeds).read_text(encoding="utf-8")
+    assert "<h1>task1a</h1>" in text and "<dd>0, 1, 2</dd>" in text
+    assert text.count("task1a breaks the MAC limit") == len(broken_by_any(seeds)) == 1
+    assert "| **task1a** | **mean** | **50.0 ± 10.0** |" in (tmp_path / "comparison.md").read_text(
+        encoding="utf-8"
+    )
+
+
+@pytest.mark.parametrize("width", [120, 80])
+def test_seeds_stay_on_one_line(seeds: list[Results], width: int) -> None:
+    stream = io.StringIO()
+    show(Console(file=stream, width=width, color_system=None), comparison_table(seeds))
+    lines = stream.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    assert any("mean" in line and "50.0 ± 10.0" in line for line in lines)
 
 
 def test_training_time_adds_the_folds(results: Results) -> None:

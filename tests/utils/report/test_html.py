@@ -145,6 +145,19 @@ def test_folds_are_listed_with_mean_and_deviation(tmp_path: Path, results: Resul
     ]  # fmt: skip
 
 
+def test_curves_of_several_folds_are_told_apart_and_closed_at_first(
+    tmp_path: Path, results: Results
+) -> None:
+    history = [{"epoch": 1, "loss": 2.0}]
+    folds = [training_section(history, best_epoch=1, fold=name) for name in ("fold1", "fold2")]
+    alone = training_section(history, best_epoch=1)
+    assert [section.title for section in folds] == ["Training: fold1", "Training: fold2"]
+    assert (alone.title, alone.folded) == ("Training", False)
+    write_report(tmp_path / "report.html", results, folds, "")
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "<summary><h2>Training: fold2</h2></summary>" in text
+
+
 def test_a_run_of_little_still_gives_a_report(tmp_path: Path, results: Results) -> None:
     bare = replace(
         results, scores={}, model=None, exports={}, limits=(), notes=(), commit="", stages={}

@@ -80,6 +80,33 @@ def test_wrong_clips_are_a_png(rng: np.random.Generator, number: int) -> None:
     assert picture.png.startswith(b"\x89PNG")
 
 
+@pytest.mark.parametrize("samples", [1, 700, 20_000])
+@pytest.mark.parametrize("hop_seconds", [None, 1 / 16_000])
+def test_wrong_clips_without_mel_bands_are_drawn_as_waveforms(
+    rng: np.random.Generator, samples: int, hop_seconds: float | None
+) -> None:
+    loud, quiet = rng.normal(size=samples), np.zeros(samples)
+    clips = [WrongClip(f"{i}.wav", x, "bus", "tram", 0.8) for i, x in enumerate((loud, quiet))]
+    picture = wrong_clips(clips, hop_seconds=hop_seconds)
+    assert picture.png.startswith(b"\x89PNG")
+    assert picture.caption == "Waveforms of wrongly classified clips"
+    assert wrong_clips(clips[1:], hop_seconds=hop_seconds).png
+
+
+def test_the_waveform_shows_every_peak_in_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    from matplotlib.axes import Axes
+
+    drawn = []
+    monkeypatch.setattr(Axes, "fill_between", lambda _, *values, **__: drawn.append(values))
+    samples = np.zeros(16_000, np.float32)
+    samples[[5_000, 12_000]] = 0.9, -0.7
+    wrong_clips([WrongClip("a.wav", samples, "bus", "tram", 0.8)], hop_seconds=1 / 16_000)
+    [(seconds, low, high)] = drawn
+    assert (high.max(), low.min()) == (np.float32(0.9), np.float32(-0.7))
+    assert seconds[high.argmax()] == pytest.approx(5_000 / 16_000, abs=1 / 500)
+    assert seconds[low.argmin()] == pytest.approx(12_000 / 16_000, abs=1 / 500)
+
+
 def test_drawing_twice_gives_the_same_bytes(rng: np.random.Generator) -> None:
     counts = rng.integers(0, 30, (4, 4))
     clips = [WrongClip("a.wav", rng.normal(size=(40, 20)), "bus", "tram", 0.8)]

@@ -1,5 +1,8 @@
 from dataclasses import replace
 
+import numpy as np
+
+from utils.metrics.classification import clip_log_losses
 from utils.report.results import Results
 from utils.report.size import export_table, kilobytes, layers_table, limits_table
 
@@ -16,6 +19,21 @@ def test_exports_give_bytes_parameters_agreement_scores_and_latency(results: Res
 def test_what_was_not_measured_is_a_dash(layer5: Results) -> None:
     last = export_table(layer5).rows[-1].cells
     assert last[6:] == ("–", "–", "–", "–")
+
+
+def test_the_note_says_what_one_thread_and_int8_do_to_the_numbers(results: Results) -> None:
+    note = export_table(results).note
+    assert "ms per clip: median on one thread." in note
+    zero = np.array([[0.0, 1.0]], np.float32)
+    floor = clip_log_losses(truth=np.array([0]), probabilities=zero)[0]
+    assert "multiples of 1/256: a clip whose true class gets 0 adds" in note
+    assert note.endswith(f"log loss of float32, {floor:.2f}.")
+
+
+def test_the_note_explains_nothing_that_is_not_shown(results: Results, layer5: Results) -> None:
+    for run in (layer5, replace(results, exports={})):
+        note = export_table(run).note
+        assert "thread" not in note and "1/256" not in note
 
 
 def test_exports_alone_make_a_table(results: Results) -> None:

@@ -75,6 +75,16 @@ def test_rich_markup_in_names_is_shown_as_it_is() -> None:
     assert "[bold]T[/bold]" in text and "[red]N[/red]" in text and "[/x] [a]" in text
 
 
+@pytest.mark.parametrize("width", [80, 24])
+def test_names_in_square_brackets_survive(width: int) -> None:
+    columns = (Column("file", words=True), Column("[a]"), Column("[b]", words=True))
+    rows = (Row(("x [live].wav", "0.9", "[/b]")), Row(("[red]", "0.1", ":bus: [b]"), summary=True))
+    text = _printed(Table("[Live]", columns, rows, "a [note]"), width)
+    for name in ("x [live].wav", "[red]", "[/b]", ":bus: [b]", "[a]", "[b]", "[Live]", "a [note]"):
+        assert name in text, name
+    assert "| x [live].wav | 0.9 | [/b] |" in to_markdown(Table("T", columns, rows))
+
+
 def test_a_table_without_rows_prints_its_headings() -> None:
     assert "Name" in _printed(Table("Empty", (Column("Name", words=True),), ()), 80)
 

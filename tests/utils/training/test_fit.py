@@ -108,6 +108,19 @@ def test_early_epochs_do_not_compete(tmp_path):
     assert trained.best_epoch == 4 + int(np.argmax(losses[3:]))
 
 
+def test_an_epoch_whose_metric_is_no_number_is_never_the_best(tmp_path):
+    from utils.training.callbacks import KeepState
+    from utils.training.checkpoint import Progress
+
+    select = SelectSettings(metric="val_loss", mode="min", after_epoch=0)
+    progress = Progress.new()
+    keep = KeepState(folder=tmp_path, progress=progress, select=select, every=99, epochs=99)
+    keep.set_model(build())
+    for epoch, value in enumerate((float("nan"), 0.5, 0.1)):
+        keep.on_epoch_end(epoch, {"loss": 1.0, "val_loss": value})
+    assert (progress.best_epoch, progress.best_value) == (3, 0.1)
+
+
 def test_a_training_cut_off_goes_on_with_the_same_curve(tmp_path, monkeypatch):
     undisturbed = run(tmp_path / "whole")
 
@@ -136,7 +149,7 @@ def test_a_finished_training_is_not_repeated(tmp_path):
     first = run(tmp_path)
     again = run(tmp_path)
     assert again.history == first.history
-    assert again.seconds_per_epoch is None
+    assert again.seconds == again.earlier_seconds == first.seconds > first.earlier_seconds == 0
 
 
 def test_a_checkpoint_of_another_network_is_refused(tmp_path):
