@@ -79,8 +79,8 @@ def _export_note(results: Results) -> str:
         sentences.append("ms per clip: median on one thread.")
     if "int8" in results.exports and "log_loss" in results.exports["int8"].scores:
         sentences.append(
-            "Probabilities of int8 are multiples of 1/256: a clip whose true class gets 0 adds the "
-            "largest log loss of float32, 15.94."
+            "Probabilities of int8 are multiples of 1/256: a clip whose true class gets 0 counts "
+            "with a log loss of 15.94, the largest in float32."
         )
     return " ".join(sentences)
 

@@ -26,8 +26,8 @@ def test_the_note_says_what_one_thread_and_int8_do_to_the_numbers(results: Resul
     assert "ms per clip: median on one thread." in note
     zero = np.array([[0.0, 1.0]], np.float32)
     floor = clip_log_losses(truth=np.array([0]), probabilities=zero)[0]
-    assert "multiples of 1/256: a clip whose true class gets 0 adds" in note
-    assert note.endswith(f"log loss of float32, {floor:.2f}.")
+    assert "multiples of 1/256: a clip whose true class gets 0" in note
+    assert note.endswith(f"counts with a log loss of {floor:.2f}, the largest in float32.")
 
 
 def test_the_note_explains_nothing_that_is_not_shown(results: Results, layer5: Results) -> None:
