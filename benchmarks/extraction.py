@@ -1,6 +1,6 @@
 """How much faster do two processes extract features than one, wav reading included?
 
-    python benchmarks/extraction.py [--clips 3000] [--jobs 2] [--repeats 3]
+    python benchmarks/extraction.py [--clips 6000] [--jobs 2] [--repeats 3]
 
 Makes its own 10 s, 44.1 kHz, 24-bit wavs in a temporary folder and prints a Markdown row per number
 of processes: clips a second (best of interleaved repeats, worker start included) and the ratio.
@@ -48,7 +48,7 @@ def seconds_of(clips: list[Clip], jobs: int) -> float:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--clips", type=int, default=3000)
+    parser.add_argument("--clips", type=int, default=6000)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=3)
     arguments = parser.parse_args()

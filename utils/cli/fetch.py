@@ -37,7 +37,11 @@ def data_set(console: "Console", name: str, folder: Path, *, evaluation: bool) -
             bar.update(tasks[file], completed=there)  # type: ignore[arg-type]
 
         place = datasets.download(wanted, folder, progress=advance)
-    console.print(f"{wanted} lies in {place}; use it with --data {folder}", soft_wrap=True)
+    console.print(
+        f"{wanted} lies in {place}; use it with --data {folder}",
+        markup=False,
+        soft_wrap=True,
+    )
 
 
 def demo_data(console: "Console", folder: Path) -> Path:
