@@ -35,6 +35,14 @@ MEMORY_GB = 4.0
 def main() -> None:
     """Measure and print."""
     start()
+    network, representation, size = baseline()
+    print("| epoch | clips | seconds | against | ratio |\n|---|---|---|---|---|")
+    without_augmentation(network, representation.shape, size)
+    with_augmentation(network, representation, size)
+
+
+def baseline() -> tuple[Any, features.LogMel, int]:
+    """The compiled network of the set ``task1a``, its features and its batch size."""
     resolved = load(TASK).resolve("task1a")
     settings = resolved.settings
     representation = features.from_settings(settings.audio, settings.features)
@@ -48,10 +56,7 @@ def main() -> None:
         seed=0,
     )
     network.compile("adam", "categorical_crossentropy", jit_compile=False)
-    size = settings.training.batch_size
-    print("| epoch | clips | seconds | against | ratio |\n|---|---|---|---|---|")
-    without_augmentation(network, representation.shape, size)
-    with_augmentation(network, representation, size)
+    return network, representation, settings.training.batch_size
 
 
 def without_augmentation(network: Any, shape: tuple[int, int], size: int) -> None:

@@ -76,6 +76,11 @@ def _dispatch(script: Script, arguments: "argparse.Namespace", console: "Console
     for set_id, one in resolved.items():
         if one.task not in (None, script.name):
             raise UserError(f"set {set_id} belongs to {one.task}.py; run it there.")
+    if len({one.settings.training.deterministic for one in resolved.values()}) > 1:
+        raise UserError(
+            "training.deterministic differs between these sets, and holds for the whole process; "
+            "run them one by one."
+        )
     if arguments.show_parameters:
         show.parameters(console, list(resolved.values()))
         return 0
@@ -137,7 +142,7 @@ def _job(
     data = datasets.load(settings.dataset, root=root, name=name)
     for note in data.notes:
         console.print(f"note: {note}", style="yellow", markup=False, soft_wrap=True)
-    backend.start()
+    backend.start(deterministic=settings.training.deterministic)
     return Job(
         settings=settings,
         networks=resolved.models,

@@ -194,7 +194,13 @@ class TrainingSettings(Section):
     )
     select: SelectSettings = Field(default_factory=lambda: SelectSettings())
     jit_compile: Literal["auto", "on", "off"] = Field(
-        "auto", description="XLA: auto is on for GPUs and off for CPUs, where it is slower"
+        "auto",
+        description="XLA: auto is on for GPUs without `deterministic`; off for CPUs, where it is "
+        "slower",
+    )
+    deterministic: bool = Field(
+        True,
+        description="the same seed gives the same numbers on the same machine; excludes XLA",
     )
     mixed_precision: Literal["off", "mixed_float16", "mixed_bfloat16"] = Field(
         "off", description="Keras dtype policy; pays on GPUs"
@@ -203,6 +209,16 @@ class TrainingSettings(Section):
         "auto", description="auto mirrors over all GPUs if there are several"
     )
     checkpoint_epochs: Count = Field(1, description="epochs between full-state checkpoints")
+
+    @model_validator(mode="after")
+    def xla_is_not_deterministic(self) -> "TrainingSettings":
+        """Refuse a wish for XLA that Keras would silently drop."""
+        if self.deterministic and self.jit_compile == "on":
+            raise misplaced(
+                "training.jit_compile",
+                "on excludes deterministic kernels; set training.deterministic to false",
+            )
+        return self
 
     @model_validator(mode="after")
     def one_optimizer(self) -> "TrainingSettings":

@@ -40,7 +40,7 @@ def compile_model(model: "keras.Model", settings: TrainingSettings) -> "keras.Mo
         optimizer=optimizer,
         loss=settings.loss,
         metrics=list(settings.metrics),
-        jit_compile=use_xla(settings.jit_compile),
+        jit_compile=use_xla(settings),
     )
     optimizer.build(model.trainable_variables)
     return model

@@ -5,22 +5,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from utils.config.schema import TrainingSettings
 from utils.errors import ConfigError
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
 
-def use_xla(choice: str) -> bool:
-    """Whether to compile with XLA: ``auto`` means on GPUs only.
+def use_xla(settings: TrainingSettings) -> bool:
+    """Whether to compile with XLA: ``auto`` means on GPUs, where numbers need not repeat exactly.
 
-    On two CPU cores the baseline network trains 2.7 times slower with XLA than without.
+    On CPUs the baseline network trains slower with XLA (``benchmarks/xla.py``), and under
+    deterministic kernels Keras would drop it without a word.
     """
     import tensorflow as tf
 
-    if choice == "auto":
-        return bool(tf.config.list_physical_devices("GPU"))
-    return choice == "on"
+    if settings.jit_compile == "auto":
+        return not settings.deterministic and bool(tf.config.list_physical_devices("GPU"))
+    return settings.jit_compile == "on"
 
 
 def device_strategy(choice: str) -> "tf.distribute.Strategy":
