@@ -1,5 +1,6 @@
 """A data set of a hundred half-second tones in the published TAU 2020 layout, and a tiny set."""
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -114,5 +115,20 @@ def task1a():
             env=os.environ | {"COLUMNS": "100", "TERM": "dumb"},
             **options,
         )
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def script():
+    """task1a.py, imported, so that TensorFlow starts once for all tests here."""
+    spec = importlib.util.spec_from_file_location("task1a", PROJECT / "task1a.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+
+    def run(*arguments):
+        from utils import cli
+
+        return cli.main(module.SCRIPT, [str(argument) for argument in arguments])
 
     return run

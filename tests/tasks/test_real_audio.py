@@ -1,31 +1,17 @@
 """Real recordings pass through task1a.py: features, training, tables, export, labels."""
 
-import importlib.util
-from pathlib import Path
-
 import pytest
 
 from utils.report.results import read_results
 
-PROJECT = Path(__file__).resolve().parents[2]
 pytestmark = [pytest.mark.smoke, pytest.mark.real_audio]
 
 
 @pytest.fixture
-def run(tmp_path):
+def run(script, tmp_path):
     """Run task1a.py with folders of the test's own and one epoch."""
-    spec = importlib.util.spec_from_file_location("task1a", PROJECT / "task1a.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-
-    def main(*arguments):
-        from utils import cli
-
-        paths = (f"paths.runs={tmp_path}/runs", f"paths.cache={tmp_path}/cache")
-        given = [*map(str, arguments), "--override", *paths, "training.epochs=1"]
-        return cli.main(module.SCRIPT, given)
-
-    return main
+    paths = (f"paths.runs={tmp_path}/runs", f"paths.cache={tmp_path}/cache")
+    return lambda *given: script(*given, "--override", *paths, "training.epochs=1")
 
 
 def test_one_second_scenes_of_tau_2022(run, real_audio, tmp_path):
