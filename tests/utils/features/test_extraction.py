@@ -2,7 +2,6 @@ import errno
 import json
 import os
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ import pytest
 import soundfile
 
 from utils.config.schema import AudioSettings, FeatureSettings
+from utils.datasets import Clip
 from utils.errors import AudioError, DataError, UserError
 from utils.features import extract, extraction, from_settings
 from utils.features.store import open_store
@@ -19,29 +19,6 @@ RATE = 8_000
 AUDIO = AudioSettings(sample_rate=RATE, seconds=0.25)
 SKIP = AUDIO.model_copy(update={"on_bad_audio": "skip"})
 FEATURES = FeatureSettings(n_fft=512, n_mels=12, frames=None)
-
-
-@dataclass(frozen=True)
-class Named:
-    name: str
-    path: Path
-
-
-@pytest.fixture
-def clips(tmp_path, rng):
-    folder = tmp_path / "audio"
-    folder.mkdir()
-    made = []
-    for number in range(70):
-        path = folder / f"{number:03}.wav"
-        soundfile.write(path, 0.1 * rng.standard_normal(RATE // 4), RATE)
-        made.append(Named(f"audio/{path.name}", path))
-    return made
-
-
-@pytest.fixture
-def representation():
-    return from_settings(AUDIO, FEATURES)
 
 
 def run(clips, representation, folder, **changes):
@@ -209,7 +186,7 @@ def test_another_copy_of_the_data_replaces_nothing(tmp_path, clips, representati
         path = tmp_path / clip.path.name
         path.write_bytes(clip.path.read_bytes())
         os.utime(path, ns=(0, 10**18))
-        copies.append(Named(clip.name, path))
+        copies.append(Clip(clip.name, path))
     second = run(copies, representation, tmp_path)
     assert second.key != first.key
     assert open_store(first.folder) is not None
@@ -307,14 +284,14 @@ def test_no_usable_file_and_no_clip_are_errors(tmp_path, clips, representation):
     with pytest.raises(DataError, match="no clips"):
         run([], representation, tmp_path)
     with pytest.raises(DataError, match="names two files"):
-        run([clips[1], Named(clips[1].name, clips[2].path)], representation, tmp_path)
+        run([clips[1], Clip(clips[1].name, clips[2].path)], representation, tmp_path)
 
 
 def test_features_beyond_float32_are_a_bad_file(tmp_path, representation):
     path = tmp_path / "loud.wav"
     soundfile.write(path, np.full(RATE, 3e38, "f4"), RATE, subtype="FLOAT")
     with pytest.raises(AudioError, match="too large"):
-        run([Named("loud.wav", path)], representation, tmp_path / "features")
+        run([Clip("loud.wav", path)], representation, tmp_path / "features")
 
 
 def test_full_disk_is_one_sentence_and_leaves_nothing(tmp_path, clips, representation, monkeypatch):

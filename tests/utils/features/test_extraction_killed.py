@@ -8,52 +8,15 @@ import subprocess
 import sys
 import textwrap
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 
-from utils.config.schema import AudioSettings, FeatureSettings
-from utils.features import extract, from_settings, unfinished
+from utils.features import unfinished
 from utils.features.store import FileState, open_store
 
 PROJECT = Path(__file__).resolve().parents[3]
-RATE = 8_000
-AUDIO = AudioSettings(sample_rate=RATE, seconds=0.25)
-SKIP = AUDIO.model_copy(update={"on_bad_audio": "skip"})
-FEATURES = FeatureSettings(n_fft=512, n_mels=12, frames=None)
-
-
-@dataclass(frozen=True)
-class Named:
-    name: str
-    path: Path
-
-
-@pytest.fixture
-def clips(tmp_path, rng):
-    folder = tmp_path / "audio"
-    folder.mkdir()
-    made = []
-    for number in range(70):
-        path = folder / f"{number:03}.wav"
-        soundfile.write(path, 0.1 * rng.standard_normal(RATE // 4), RATE)
-        made.append(Named(f"audio/{path.name}", path))
-    return made
-
-
-@pytest.fixture
-def representation():
-    return from_settings(AUDIO, FEATURES)
-
-
-def run(clips, representation, folder, **changes):
-    arguments = {"audio": AUDIO, "jobs": 1, **changes}
-    return extract(clips, representation, folder=folder, **arguments)
-
-
 FILES = [FileState(size, 10**18) for size in range(4)]
 
 
