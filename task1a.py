@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 from utils import cli
-from utils.datasets import load_evaluation
+from utils.datasets import demo, load_evaluation
+from utils.errors import UserError
 from utils.evaluation import (
     Predictions,
     SceneScores,
@@ -65,16 +66,9 @@ def write_report(experiment: ClipExperiment, results: Results) -> None:
         wrong=experiment.wrong_clips(),
         hop_seconds=features.hop_seconds if features.kind == "log_mel" else None,
     )
-    curves = [
-        html.training_section(
-            fold.history(),
-            best_epoch=fold.best_epoch(),
-            fold=fold.fold.name if len(experiment.folds) > 1 else "",
-        )
-        for fold in experiment.folds
-    ]
     parameters = (folder / "parameters.yaml").read_text(encoding="utf-8")
-    html.write_report(folder / "report.html", results, (table, *curves, *pictures), parameters)
+    sections = (table, *experiment.curves(), *pictures)
+    html.write_report(folder / "report.html", results, sections, parameters)
 
 
 def show_results(run: Run, results: Results) -> None:
@@ -93,11 +87,13 @@ def evaluate(job: Job, run: Run) -> Results:
     return results
 
 
-def score_answers(job: Job, path: Path) -> None:
+def score_answers(asked: cli.Answers) -> None:
     """Score a system output file against the labels of the test part."""
-    answers = read_system_output(path, classes=job.data.classes)
-    clips = [clip for fold in job.data.folds for clip in fold.test]
-    results = score(job, answers.of(clips), job.settings.evaluation.bootstrap).as_dict()
+    if asked.truth is not None:
+        raise UserError("task1a.py scores against the data set's labels; leave --ground_truth out.")
+    job = asked.job()
+    answers = read_system_output(asked.path, classes=job.data.classes)
+    results = score(job, answers.of(job.data.test), job.settings.evaluation.bootstrap).as_dict()
     show(job.console, scenes.class_table(results), scenes.group_table(results))
 
 
@@ -109,6 +105,7 @@ SCRIPT = cli.Script(
     evaluate=evaluate,
     predict=label_files,
     score=score_answers,
+    demo=demo.make,
 )
 
 if __name__ == "__main__":

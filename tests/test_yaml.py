@@ -1,8 +1,10 @@
 """task.yaml as shipped: every set resolves, builds, and has the size that it states."""
 
 import importlib.util
+import json
 import math
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from models.builder import build
+from models.complexity import count
 from utils.config import load
 from utils.config.schema import Settings
+from utils.features import from_settings
 
 PROJECT = Path(__file__).resolve().parent.parent
 CATALOGUE = load(PROJECT / "task.yaml")
@@ -25,16 +29,33 @@ PARAMETERS = {
     "task1a_tau2022": 46_246,
     "task1a_csv": 46_246,
 }
+DACON = {  # input of the network, parameters, those that are trained, MMAC
+    "task_dacon": ((64, 101, 1), 247_742, 246_910, 46.70),
+    "dacon_vrmodel": ((80, 101, 1), 647_286, 645_750, 12.35),
+    "dacon_selu_cnn": ((221, 98, 1), 780_862, 779_326, 336.20),
+    "dacon_selu_batchnorm": ((221, 98, 1), 780_862, 779_326, 336.20),
+    "dacon_selu_alphadropout": ((221, 98, 1), 777_790, 777_790, 336.20),
+    "dacon_multires": ((64, 101, 4), 248_606, 247_774, 52.29),
+    "dacon_kinds": ((64, 101, 3), 248_318, 247_486, 50.43),
+    "dacon_wave_cnn": ((16_000, 1), 347_166, 345_182, 48.30),
+    "dacon_wave_resnet": ((16_000, 1), 337_566, 335_294, 44.69),
+    "dacon_wave_densenet": ((16_000, 1), 228_158, 226_654, 45.64),
+}
 
 
 def built(resolved, frames: int | None = None):
     features = resolved.settings.features
-    frames = frames or features.frames
+    shape = (features.n_mels, frames or features.frames, 1)
+    return built_for(resolved, shape=shape, classes=10)
+
+
+def built_for(resolved, *, shape: tuple[int, ...], classes: int):
+    lengths = {"SAMPLES": shape[0]} if len(shape) == 2 else {"MELS": shape[0], "FRAMES": shape[1]}
     return build(
         resolved.settings.model,
         named=resolved.models,
-        input_shape=(features.n_mels, frames, 1),
-        constants={"CLASS_COUNT": 10, "MELS": features.n_mels, "FRAMES": frames},
+        input_shape=shape,
+        constants={"CLASS_COUNT": classes, **lengths},
         name=resolved.settings.set_id,
         seed=resolved.settings.seed,
     )
@@ -42,6 +63,7 @@ def built(resolved, frames: int | None = None):
 
 def test_every_set_is_known_here():
     assert CATALOGUE.set_ids("task1a") == list(PARAMETERS)
+    assert CATALOGUE.set_ids("task_dacon") == [*DACON, "dacon_ensemble"]
 
 
 @pytest.mark.parametrize("set_id", CATALOGUE.set_ids())
@@ -94,40 +116,145 @@ def test_the_baseline_is_as_published():
     assert settings.dataset.validation.method == "location_city"
 
 
+@pytest.mark.parametrize("set_id", DACON)
+def test_every_dacon_set_builds_with_its_size(set_id, caplog):
+    resolved = CATALOGUE.resolve(set_id)
+    shape, *sizes = DACON[set_id]
+    assert from_settings(resolved.settings.audio, resolved.settings.features).input_shape == shape
+    model = built_for(resolved, shape=shape, classes=30)
+    cost = count(model)
+    assert [cost.parameters, cost.trainable, round(cost.macs / 1e6, 2)] == sizes
+    assert cost.unknown == ()
+    assert model.output_shape == (None, 30)
+    stated = re.search(r"([\d,]+) (?:parameters|trained)", CATALOGUE.description(set_id))
+    assert int(stated[1].replace(",", "")) in sizes
+    mixes = set_id in ("dacon_selu_cnn", "dacon_selu_batchnorm")  # SELU with normalisation
+    assert all("leave BatchNormalization out" in record.message for record in caplog.records)
+    assert bool(caplog.records) == mixes
+
+
+STATED = re.compile(r"^  (\w+): +# ([\d,]+) parameters, ([\d.]+) MMAC$", re.MULTILINE)
+
+
+def test_comments_state_the_cost_of_each_network():
+    """What the comments of task.yaml say; the smallest input of a network is what they are for."""
+    text = (PROJECT / "task.yaml").read_text(encoding="utf-8")
+    stated = {
+        name: (int(parameters.replace(",", "")), float(macs))
+        for name, parameters, macs in STATED.findall(text)
+    }
+    costs = {}
+    for set_id, parameters in PARAMETERS.items():
+        resolved = CATALOGUE.resolve(set_id)
+        if resolved.settings.model.use not in costs:
+            macs = count(built(resolved, frames=500)).macs
+            costs[resolved.settings.model.use] = parameters, round(macs / 1e6, 2)
+    for set_id, (_, parameters, _, macs) in DACON.items():
+        costs.setdefault(CATALOGUE.resolve(set_id).settings.model.use, (parameters, macs))
+    assert stated == costs
+    for set_id in ("dacon_kinds", "dacon_multires"):
+        (*_, channels), parameters, _, macs = DACON[set_id]
+        assert re.search(
+            rf"{channels}(?: channels)?: {parameters:,} parameters, {macs:.2f} MMAC", text
+        )
+
+
+def test_dacon_sets_share_data_and_loss():
+    for set_id in CATALOGUE.set_ids("task_dacon"):
+        settings = CATALOGUE.resolve(set_id).settings
+        assert settings.dataset == CATALOGUE.resolve("task_dacon").settings.dataset
+        assert settings.training.loss == "kl_divergence"
+        assert not any(settings.limits.model_dump(exclude={"format"}).values())
+        demo = CATALOGUE.resolve(set_id, demo=True).settings
+        assert (demo.dataset.name, demo.dataset.mixing.train) == ("words", 4000)
+        assert demo.training.epochs == 8
+
+
+def test_dacon_selects_by_a_column_that_keras_writes():
+    import keras
+    import numpy as np
+
+    training = CATALOGUE.resolve("task_dacon").settings.training
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3, activation="softmax")])
+    model.compile(loss=training.loss, metrics=list(training.metrics))
+    logs = model.test_on_batch(np.ones((1, 2)), np.full((1, 3), 1 / 3), return_dict=True)
+    assert training.select.metric in {f"val_{name}" for name in logs}
+    assert (training.select.mode, training.select.after_epoch) == ("min", 0)
+
+
+def test_dacon_shifts_are_whole_frames():
+    settings = CATALOGUE.resolve("task_dacon").settings
+    hops = [shift / settings.features.hop_seconds for shift in settings.evaluation.shifts_seconds]
+    assert hops == pytest.approx([-5, 0, 5])
+
+
+def test_the_dacon_ensemble_names_sets_of_its_task():
+    settings = CATALOGUE.resolve("dacon_ensemble").settings
+    assert settings.model.use is None
+    assert len(settings.ensemble) == 3
+    assert set(settings.ensemble) <= set(DACON)
+
+
+def test_published_dacon_systems_are_as_published():
+    for set_id in ("dacon_vrmodel", "dacon_selu_cnn"):
+        settings = CATALOGUE.resolve(set_id).settings
+        training, evaluation = settings.training, settings.evaluation
+        assert training.optimizer == {"Adam": {"learning_rate": 0.001}}
+        assert (training.batch_size, training.schedule.kind) == (256, "constant")
+        assert (evaluation.shifts_seconds, evaluation.calibration) == ((0.0,), "none")
+    vrmodel = CATALOGUE.resolve("dacon_vrmodel")
+    assert (vrmodel.settings.training.epochs, vrmodel.settings.augment) == (100, ())
+    layers = built_for(vrmodel, shape=(80, 101, 1), classes=30).layers
+    assert [layer.filters for layer in layers if hasattr(layer, "filters")] == [8, 16, 32, 64, 64]
+    assert 1600 in {layer.output.shape[-1] for layer in layers}
+    assert CATALOGUE.resolve("dacon_selu_cnn").settings.training.patience == 10
+
+
+def test_the_alpha_dropout_network_holds_nothing_that_normalises():
+    resolved = CATALOGUE.resolve("dacon_selu_alphadropout")
+    kinds = {
+        type(layer).__name__ for layer in built_for(resolved, shape=(221, 98, 1), classes=30).layers
+    }
+    assert "AlphaDropout" in kinds
+    assert not kinds & {"Add", "BatchNormalization", "Dropout"}
+
+
 ONE_STEP = """
-import pathlib, keras, numpy as np
+import json, pathlib, sys, keras, numpy as np
 from models.builder import build
 from utils.config import load
 
-assert keras.backend.backend() == "jax"
+assert keras.backend.backend() == sys.argv[1]
 catalogue = load(pathlib.Path("task.yaml"))
-networks = {catalogue.resolve(set_id).settings.model.use: set_id for set_id in catalogue.set_ids()}
-for set_id in networks.values():
+for set_id, shape in json.loads(sys.argv[2]).items():
     resolved = catalogue.resolve(set_id)
     model = build(
-        resolved.settings.model, named=resolved.models, input_shape=(40, 51, 1), name="x", seed=0,
-        constants={"CLASS_COUNT": 10, "MELS": 40, "FRAMES": 51},
+        resolved.settings.model, named=resolved.models, input_shape=tuple(shape), name="x", seed=0,
+        constants={"CLASS_COUNT": 10, "MELS": shape[0], "FRAMES": shape[1]},
     )
     model.compile("adam", "categorical_crossentropy")
-    clips = np.random.default_rng(0).standard_normal((4, 40, 51, 1)).astype("float32")
+    clips = np.random.default_rng(0).standard_normal((4, *shape)).astype("float32")
     print(resolved.settings.model.use, model.train_on_batch(clips, np.eye(10, dtype="float32")[:4]))
 """
 
 
 @pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="JAX is not installed")
 def test_every_network_takes_a_training_step_on_jax():
-    environment = {**os.environ, "KERAS_BACKEND": "jax"}
+    shapes = {set_id: (40, 51, 1) for set_id in PARAMETERS}
+    shapes |= {set_id: shape for set_id, (shape, *_) in DACON.items()}
+    networks = {CATALOGUE.resolve(set_id).settings.model.use: set_id for set_id in shapes}
+    steps = json.dumps({set_id: shapes[set_id] for set_id in networks.values()})
     done = subprocess.run(
-        [sys.executable, "-c", ONE_STEP],
+        [sys.executable, "-c", ONE_STEP, "jax", steps],
         capture_output=True,
         text=True,
         cwd=PROJECT,
-        env=environment,
+        env={**os.environ, "KERAS_BACKEND": "jax"},
         check=False,
     )
     assert done.returncode == 0, done.stderr
     losses = dict(line.split() for line in done.stdout.splitlines())
-    assert set(losses) == {CATALOGUE.resolve(s).settings.model.use for s in CATALOGUE.set_ids()}
+    assert losses.keys() == networks.keys()
     assert all(0 < float(loss) < 10 for loss in losses.values())
 
 

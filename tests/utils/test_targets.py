@@ -11,6 +11,7 @@ from utils.targets import encode
 class Labelled:
     name: str
     labels: tuple[str, ...]
+    weights: tuple[float, ...] = ()
 
 
 CLASSES = ("bus", "park", "tram")
@@ -27,6 +28,16 @@ def test_multi_hot_rows():
     clips = [Labelled("a.wav", ("tram", "bus")), Labelled("b.wav", ("park",))]
     targets = encode(clips, classes=CLASSES, kind="multi_label")
     np.testing.assert_array_equal(targets, [[1, 0, 1], [0, 1, 0]])
+
+
+def test_distributions_are_equal_shares_or_the_given_ones():
+    clips = [
+        Labelled("a.wav", ("tram", "bus")),
+        Labelled("b.wav", ("bus", "park"), (0.75, 0.25)),
+        Labelled("c.wav", ("bus", "bus", "tram", "park")),
+    ]
+    targets = encode(clips, classes=CLASSES, kind="distribution")
+    np.testing.assert_array_equal(targets, [[0.5, 0, 0.5], [0.75, 0.25, 0], [0.5, 0.25, 0.25]])
 
 
 @pytest.mark.parametrize(

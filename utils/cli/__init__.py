@@ -1,6 +1,6 @@
 """The command line that all task scripts share."""
 
 from utils.cli.main import main
-from utils.cli.script import Script
+from utils.cli.script import Answers, Script
 
-__all__ = ["Script", "main"]
+__all__ = ["Answers", "Script", "main"]

@@ -41,7 +41,6 @@ def parse(script: Script, argv: list[str] | None) -> argparse.Namespace:
 def _contradictions(arguments: argparse.Namespace) -> Iterator[str]:
     """What is asked for but would have no effect."""
     mode, files = arguments.mode, arguments.files
-    trains = mode in ("dev", "eval") and not arguments.show_model
     runs = len(arguments.parameter_set) * len(arguments.seed or [0])
     if mode in ("predict", "score"):
         if not files:
@@ -53,10 +52,17 @@ def _contradictions(arguments: argparse.Namespace) -> Iterator[str]:
         yield f"{files[0]}: files are for -m predict and -m score; a data set is --data DIR"
     if mode == "score" and len(files) > 1:
         yield "-m score takes one file of answers"
-    if arguments.model is not None and mode != "predict":
-        yield "--model is for -m predict"
+    yield from _options_of_other_modes(arguments, runs)
+
+
+def _options_of_other_modes(arguments: argparse.Namespace, runs: int) -> Iterator[str]:
+    mode = arguments.mode
+    for option, its_mode in (("ground_truth", "score"), ("model", "predict")):
+        if getattr(arguments, option) is not None and mode != its_mode:
+            yield f"--{option} is for -m {its_mode}"
     if arguments.output is not None and (runs > 1 or mode == "score" or arguments.show_model):
         yield "-o needs one set, one seed, and a mode that writes answers"
+    trains = mode in ("dev", "eval") and not arguments.show_model
     for option in ("overwrite", "check_limits", "tensorboard"):
         if getattr(arguments, option) and not trains:
             yield f"--{option} needs a run (-m dev or -m eval)"
@@ -85,6 +91,12 @@ def _what(parser: argparse.ArgumentParser, script: Script) -> None:
     )
     parser.add_argument(
         "--model", metavar="FILE", type=Path, help="for -m predict: a .keras or .tflite file"
+    )
+    parser.add_argument(
+        "--ground_truth",
+        metavar="FILE",
+        type=Path,
+        help="for -m score: right answers in the layout of the answers, in place of a data set",
     )
     parser.add_argument(
         "-o",

@@ -1,11 +1,10 @@
 """What comes from outside the run: downloaded data sets, the generated demo, the user's files."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from utils import datasets
-from utils.datasets import demo
 from utils.errors import UserError
 
 if TYPE_CHECKING:
@@ -44,13 +43,13 @@ def data_set(console: "Console", name: str, folder: Path, *, evaluation: bool) -
     )
 
 
-def demo_data(console: "Console", folder: Path) -> Path:
-    """Generate the demo data, or find it."""
+def demo_data(console: "Console", folder: Path, make: Callable[..., Path]) -> Path:
+    """Generate a script's demo data, or find it; give the data set's folder."""
     from rich.progress import Progress
 
     with Progress(console=console, transient=True) as bar:
         task = bar.add_task("generating demo clips", total=None)
-        return demo.make(
+        return make(
             folder,
             seed=DEMO_SEED,
             progress=lambda done, total: bar.update(task, completed=done, total=total),

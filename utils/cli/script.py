@@ -5,13 +5,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from utils.experiment import Job
+from utils.experiment import Job, Member
 from utils.inference import FilePredictor
 from utils.report.results import Results
 from utils.run import Run
+from utils.targets import TargetKind
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+
+@dataclass(frozen=True)
+class Answers:
+    """A file of answers that is to be scored without any model.
+
+    Attributes:
+        path: the answers.
+        truth: a file of right answers in the same layout; None: those of the data set's test part.
+        job: gives the data set, the demo's where the command names none.
+        console: where to print.
+    """
+
+    path: Path
+    truth: Path | None
+    job: Callable[[], Job]
+    console: "Console"
 
 
 @dataclass(frozen=True)
@@ -26,6 +44,9 @@ class Script:
         evaluate: the same, then trains on all development data and writes the submission.
         predict: tells what a model says about audio files, and writes it to a file.
         score: scores a file of answers without any model.
+        demo: generates demo data in a folder from a seed, or finds it; gives the data set's folder.
+        target: what the task predicts of a clip.
+        combine: scores the ensemble of sets that were run; None where a task has no ensembles.
     """
 
     name: str
@@ -34,4 +55,7 @@ class Script:
     develop: Callable[[Job, Run], Results]
     evaluate: Callable[[Job, Run], Results]
     predict: Callable[[FilePredictor, Sequence[Path], Path, "Console"], None]
-    score: Callable[[Job, Path], None]
+    score: Callable[[Answers], None]
+    demo: Callable[..., Path]
+    target: TargetKind = "single_label"
+    combine: Callable[[Job, Run, Sequence[Member]], Results] | None = None

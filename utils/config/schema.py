@@ -8,150 +8,50 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from utils.config.data_sections import (
+    ColumnSettings,
+    DatasetSettings,
+    MixingSettings,
+    ValidationSettings,
+)
+from utils.config.feature_sections import (
+    AudioSettings,
+    AugmentStep,
+    FeatureSettings,
+    NoiseSettings,
+    NormaliseSettings,
+    PitchShiftSettings,
+    ShiftSettings,
+    check_features,
+)
 from utils.config.fields import AsGiven, Count, Fraction, Many, Positive, Section, misplaced
 
-
-class ColumnSettings(Section):
-    """Column names of a ``csv`` data set; null where the table has no such column."""
-
-    filename: str = Field("filename", description="file name relative to audio_folder")
-    label: str = Field("label", description="class label")
-    fold: str | None = Field(None, description="fold number; the fold's clips are its test part")
-    group: str | None = Field(None, description="recording or place that must not be split")
-    device: str | None = Field(None, description="recording device")
-
-
-class ValidationSettings(Section):
-    """How validation clips are taken out of a fold's training clips."""
-
-    method: Literal["location_city", "group", "random"] = Field(
-        "location_city",
-        description="location_city: whole locations, balanced by class and city (DCASE baseline); "
-        "group: whole groups, balanced by class; random: single clips, balanced by class",
-    )
-    amount: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(
-        0.3, description="share of the training clips"
-    )
-    candidates: Count = Field(100, description="random splits of which the nearest is kept")
-    seed: int = Field(0, description="seed of the split alone; the DCASE baseline's split is 0")
-
-
-class DatasetSettings(Section):
-    """Which data set, where its parts lie, and how it is split."""
-
-    name: str = Field("tau_urban_2020_mobile", description="loader, see docs/adding_a_dataset.md")
-    folds: Many[int] | None = Field(None, description="folds to run; null runs all")
-    classes: Many[str] | None = Field(None, description="class order; null sorts by name")
-    metadata: str = Field("meta.csv", description="csv data sets: the table, relative to --data")
-    evaluation: str | None = Field(
-        None,
-        description="csv data sets: table of unlabelled clips for -m eval, relative to --data",
-    )
-    audio_folder: str = Field("audio", description="csv data sets: audio, relative to --data")
-    columns: ColumnSettings = Field(default_factory=lambda: ColumnSettings())
-    validation: ValidationSettings = Field(default_factory=lambda: ValidationSettings())
-
-
-class AudioSettings(Section):
-    """What a clip is once it is read: mono, one rate, one length."""
-
-    sample_rate: Count = Field(44100, description="hertz; other rates are resampled by soxr")
-    seconds: Positive = Field(10.0, description="clip length; longer clips are cut")
-    short_clips: Literal["zeros", "loop", "reflect"] = Field(
-        "zeros", description="how shorter clips are extended"
-    )
-    on_bad_audio: Literal["fail", "skip"] = Field(
-        "fail", description="stop at a file that cannot be used, or list it in the report"
-    )
-
-
-class NormaliseSettings(Section):
-    """Feature normalisation by statistics of each frequency band."""
-
-    method: Literal["mean_std", "none"] = Field("mean_std", description="(x - mean) / std")
-    clips: Literal["train", "train_and_validation"] = Field(
-        "train", description="clips of the statistics; the DCASE baseline used both"
-    )
-
-
-class FeatureSettings(Section):
-    """Log-mel spectrogram as librosa defines it, or the waveform itself."""
-
-    kind: Literal["log_mel", "waveform"] = Field("log_mel", description="what the network sees")
-    window_seconds: Positive = Field(0.04, description="analysis window, seconds")
-    hop_seconds: Positive = Field(0.02, description="from frame to frame, seconds")
-    n_fft: Count = Field(2048, description="FFT length in samples")
-    window: Literal["hamming", "hann"] = Field("hamming", description="periodic window")
-    n_mels: Count = Field(40, description="mel bands: rows of the network's input")
-    f_min: Annotated[float, Field(ge=0.0)] = Field(0.0, description="lowest band edge, hertz")
-    f_max: Positive | None = Field(
-        None, description="highest band edge, hertz; null is half the rate"
-    )
-    power: Literal[1, 2] = Field(1, description="1: magnitude, 2: power spectrogram")
-    mel_scale: Literal["slaney", "htk"] = Field("slaney", description="formula of the mel scale")
-    mel_norm: Literal["slaney", "none"] = Field("slaney", description="area normalisation")
-    log: Literal["natural", "decibel"] = Field(
-        "natural", description="natural: ln(x + 2.2e-16) as DCASE; decibel as librosa"
-    )
-    frames: Count | None = Field(500, description="frames kept from the start; null keeps all")
-    normalise: NormaliseSettings = Field(default_factory=lambda: NormaliseSettings())
-
-
-class NoiseSettings(Section):
-    """White noise at a random signal-to-noise ratio."""
-
-    min_snr_db: float = Field(5.0, description="loudest noise, decibels below the signal")
-    max_snr_db: float = Field(40.0, description="softest noise")
-    probability: Fraction = Field(0.5, description="share of the clips")
-
-    @model_validator(mode="after")
-    def ordered(self) -> "NoiseSettings":
-        """Refuse an empty range."""
-        if self.min_snr_db > self.max_snr_db:
-            raise ValueError(
-                f"min_snr_db {self.min_snr_db:g} is above max_snr_db {self.max_snr_db:g}"
-            )
-        return self
-
-
-class ShiftSettings(Section):
-    """Circular shift in time."""
-
-    max_seconds: Positive = Field(1.0, description="largest shift to either side")
-    probability: Fraction = Field(0.5, description="share of the clips")
-
-
-class PitchShiftSettings(Section):
-    """Pitch shift at constant length by a phase vocoder."""
-
-    max_semitones: Positive = Field(2.0, description="largest shift up or down")
-    probability: Fraction = Field(0.5, description="share of the clips")
-
-
-class AugmentStep(Section):
-    """One augmentation: exactly one of these names with its arguments."""
-
-    Noise: NoiseSettings | None = None
-    Shift: ShiftSettings | None = None
-    PitchShift: PitchShiftSettings | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def bare_name(cls, value: Any) -> Any:
-        """Take ``Name`` alone, or ``Name:`` without arguments, for the name with its defaults."""
-        if isinstance(value, str):
-            return {value: {}}
-        if isinstance(value, dict):
-            return {name: {} if given is None else given for name, given in value.items()}
-        return value
-
-    @model_validator(mode="after")
-    def one_name(self) -> "AugmentStep":
-        """Refuse an empty step and a step of two names."""
-        given = [name for name in type(self).model_fields if getattr(self, name) is not None]
-        if len(given) != 1:
-            raise ValueError(f"an augmentation step has one name, received {given or 'none'}")
-        return self
+__all__ = [
+    "AudioSettings",
+    "AugmentStep",
+    "AuthorSettings",
+    "ColumnSettings",
+    "DatasetSettings",
+    "EvaluationSettings",
+    "ExportSettings",
+    "FeatureSettings",
+    "LimitSettings",
+    "MixingSettings",
+    "ModelSettings",
+    "NoiseSettings",
+    "NormaliseSettings",
+    "PathSettings",
+    "PipelineSettings",
+    "PitchShiftSettings",
+    "ReportSettings",
+    "ScheduleSettings",
+    "SelectSettings",
+    "Settings",
+    "ShiftSettings",
+    "SubmissionSettings",
+    "TrainingSettings",
+    "ValidationSettings",
+]
 
 
 class ModelSettings(Section):
@@ -179,20 +79,43 @@ class SelectSettings(Section):
     )
 
 
+class ScheduleSettings(Section):
+    """How the optimizer's learning rate changes, step by step."""
+
+    kind: Literal["constant", "cosine"] = Field(
+        "constant",
+        description="constant; cosine: half a cosine from the learning rate down to `final`",
+    )
+    warmup_epochs: Annotated[float, Field(ge=0.0)] = Field(
+        0.0, description="linear rise from 0 before it"
+    )
+    final: Fraction = Field(0.0, description="cosine: last rate as a share of the highest")
+
+
 class TrainingSettings(Section):
     """How the network is trained."""
 
     epochs: Count = Field(200, description="passes over the training clips")
+    folds: Annotated[int, Field(ge=2)] | None = Field(
+        None,
+        description="cross-validation: the development clips are divided into so many parts, each "
+        "of them tested by a network trained on the others; null: one network",
+    )
     batch_size: Count = Field(16, description="clips a step")
     optimizer: dict[str, dict[str, Any]] = Field(
         default_factory=lambda: {"Adam": {"learning_rate": 0.001}},
         description="name of a keras.optimizers class and its arguments",
     )
+    schedule: ScheduleSettings = Field(default_factory=lambda: ScheduleSettings())
     loss: str = Field("categorical_crossentropy", description="own loss or a Keras loss by name")
     metrics: Many[str] = Field(
         ("categorical_accuracy",), description="Keras metrics by name, columns of history.csv"
     )
     select: SelectSettings = Field(default_factory=lambda: SelectSettings())
+    patience: Count | None = Field(
+        None,
+        description="stop after so many epochs without a better `select.metric`; null: never",
+    )
     jit_compile: Literal["auto", "on", "off"] = Field(
         "auto",
         description="XLA: auto is on for GPUs without `deterministic`; off for CPUs, where it is "
@@ -246,6 +169,15 @@ class EvaluationSettings(Section):
     batch_size: Count = Field(32, description="clips in a validation batch")
     bootstrap: Annotated[int, Field(ge=0)] = Field(
         1000, description="resamples for the 95 % intervals; 0 turns them off"
+    )
+    shifts_seconds: Many[float] = Field(
+        (0.0,),
+        description="test-time augmentation: predictions for the features rolled by these times "
+        "(whole frames) are averaged",
+    )
+    calibration: Literal["none", "temperature"] = Field(
+        "none",
+        description="temperature: probabilities to the power 1/T, T fitted to validation clips",
     )
 
 
@@ -325,6 +257,11 @@ class Settings(Section):
 
     set_id: str = Field(description="name of the set, for -s and for the run's folder")
     description: str = Field("", description="one line for --show_sets and tables")
+    ensemble: Many[str] = Field(
+        (),
+        description="sets that are run and averaged, with weights fitted out of fold; the set's "
+        "own features, network and training are not used then",
+    )
     seed: Annotated[int, Field(ge=0)] = Field(
         0, description="of weights, order and augmentation; 0 is a seed like any other"
     )
@@ -344,7 +281,9 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def one_network(self) -> "Settings":
-        """Refuse no network, and a named one beside a layer list."""
+        """Refuse no network, and a named one beside a layer list; an ensemble needs none."""
+        if self.ensemble and self.model.use is None and self.model.layers is None:
+            return self
         if (self.model.use is None) == (self.model.layers is None):
             received = "neither" if self.model.use is None else "both"
             raise misplaced("model", f"expected use: NAME or layers: [...], received {received}")
@@ -353,29 +292,5 @@ class Settings(Section):
     @model_validator(mode="after")
     def features_fit_audio(self) -> "Settings":
         """Refuse features that a clip of this rate and length cannot give."""
-        rate, features = self.audio.sample_rate, self.features
-        if features.kind == "waveform":
-            return self
-        top = features.f_max or rate / 2
-        if top > rate / 2:
-            raise misplaced(
-                "features.f_max",
-                f"{top:g} Hz is above half the sample rate ({rate / 2:g} Hz); lower it",
-            )
-        if features.f_min >= top:
-            raise misplaced("features.f_min", f"{features.f_min:g} Hz is not below {top:g} Hz")
-        window = round(features.window_seconds * rate)
-        if window > features.n_fft:
-            raise misplaced(
-                "features.n_fft",
-                f"{features.n_fft} is less than the window of {window} samples; raise it",
-            )
-        hop = max(1, round(features.hop_seconds * rate))
-        frames = 1 + round(self.audio.seconds * rate) // hop
-        if features.frames is not None and features.frames > frames:
-            raise misplaced(
-                "features.frames",
-                f"a clip of {self.audio.seconds:g} s has {frames} frames, "
-                f"received {features.frames}; lower it or write null",
-            )
+        check_features(self.features, self.audio)
         return self

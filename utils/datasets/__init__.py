@@ -1,42 +1,74 @@
 """Data sets: every loader reads a published layout and gives folds of clips."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
-from utils.config.schema import DatasetSettings
+from utils.config.schema import AudioSettings, DatasetSettings
 from utils.datasets.base import Clip, DataSet, Fold
 from utils.datasets.checksums import RELEASES
 from utils.datasets.csv_set import load_csv, load_csv_evaluation
+from utils.datasets.dacon import load_dacon, load_dacon_evaluation
 from utils.datasets.download import download
 from utils.datasets.leaks import refuse_known
 from utils.datasets.tables import nearest
 from utils.datasets.tau import EDITIONS
 from utils.datasets.tau import load_development as _load_tau
 from utils.datasets.tau import load_evaluation as _load_tau_evaluation
+from utils.datasets.words import load_words
 from utils.errors import DataError
 
 __all__ = ["Clip", "DataSet", "Fold", "download", "evaluation_release", "load", "load_evaluation"]
 
-LOADERS: dict[str, Callable[..., DataSet]] = {
-    **dict.fromkeys(EDITIONS, _load_tau),
-    "csv": load_csv,
+
+@dataclass(frozen=True)
+class Loader:
+    """A loader of labelled data.
+
+    Attributes:
+        read: called with the settings, and by keyword ``root``, ``folds``, ``name`` and ``needs``.
+        needs: what else it is given: ``audio`` (settings of the signal), ``cache`` (a folder for
+            files that are made once).
+    """
+
+    read: Callable[..., DataSet]
+    needs: tuple[Literal["audio", "cache"], ...] = ()
+
+
+LOADERS: dict[str, Loader] = {
+    **dict.fromkeys(EDITIONS, Loader(_load_tau)),
+    "csv": Loader(load_csv),
+    "dacon": Loader(load_dacon, needs=("audio",)),
+    "words": Loader(load_words, needs=("audio", "cache")),
 }
 """Loader of labelled data by ``dataset.name``."""
 
 EVALUATION_LOADERS: dict[str, Callable[..., tuple[Clip, ...]]] = {
     **dict.fromkeys(EDITIONS, _load_tau_evaluation),
     "csv": load_csv_evaluation,
+    "dacon": load_dacon_evaluation,
 }
 """Loader of unlabelled evaluation data by ``dataset.name``."""
 
 
-def load(settings: DatasetSettings, *, root: Path, name: str | None = None) -> DataSet:
+def load(
+    settings: DatasetSettings,
+    *,
+    audio: AudioSettings,
+    root: Path,
+    cache: Path,
+    folds: int | None = None,
+    name: str | None = None,
+) -> DataSet:
     """Read a data set, check that it is complete, and divide it.
 
     Args:
         settings: which data set and how it is divided.
+        audio: what a clip is once it is read; files that differ may get a note.
         root: its folder, or a folder that holds it under its published name.
+        cache: folder for files that a loader makes once and reuses.
+        folds: folds of cross-validation, made of the training clips; None: those of the data set.
         name: name of the result; the loader's name by default.
 
     Returns:
@@ -45,7 +77,10 @@ def load(settings: DatasetSettings, *, root: Path, name: str | None = None) -> D
     Raises:
         DataError: when something is missing or contradicts itself; the message names it.
     """
-    return _loader(settings, LOADERS)(settings, root=root, name=name or settings.name)
+    loader = _loader(settings, LOADERS)
+    offered = {"audio": audio, "cache": cache}
+    needed = {need: offered[need] for need in loader.needs}
+    return loader.read(settings, root=root, folds=folds, name=name or settings.name, **needed)
 
 
 def load_evaluation(
@@ -62,6 +97,11 @@ def load_evaluation(
     Raises:
         DataError: when something is missing, or a clip is known.
     """
+    if settings.name in LOADERS and settings.name not in EVALUATION_LOADERS:
+        raise DataError(
+            f"dataset.name: a '{settings.name}' set has no unlabelled clips for -m eval; use"
+            " -m predict with files, or the data set that has them."
+        )
     clips = _loader(settings, EVALUATION_LOADERS)(settings, root=root)
     refuse_known(clips, known)
     return clips
@@ -80,10 +120,10 @@ def evaluation_release(name: str) -> str:
     raise DataError(f"there is no evaluation set to download for data set '{name}'.")
 
 
-Loader = TypeVar("Loader")
+Entry = TypeVar("Entry")
 
 
-def _loader(settings: DatasetSettings, loaders: dict[str, Loader]) -> Loader:
+def _loader(settings: DatasetSettings, loaders: dict[str, Entry]) -> Entry:
     if settings.name not in loaders:
         raise DataError(
             f"dataset.name: unknown data set '{settings.name}'. {nearest(settings.name, loaders)}"

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from utils.config.schema import MixingSettings
 from utils.errors import DataError
 from utils.files import digest
 
@@ -16,6 +17,7 @@ class Clip:
         name: the file as the data set lists it, such as ``audio/airport-lyon-5-3-a.wav``.
         path: where it lies on this machine.
         labels: its classes; empty where they are unknown (evaluation sets).
+        weights: share of each label, summing to 1; empty: a label is there or not.
         group: location, speaker or source recording, never on both sides of a split.
         device: the recording device, where it is known.
         city: the city, where it is known.
@@ -27,6 +29,7 @@ class Clip:
     group: str | None = None
     device: str | None = None
     city: str | None = None
+    weights: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,10 @@ class DataSet:
         folds: at least one fold.
         notes: what a user should know (leaks, rows left out), one sentence each.
         unseen_devices: devices of test clips that no training clip has, sorted.
+        held_out: with cross-validation, test clips outside of all folds; the networks of all folds
+            predict them and are averaged. Empty: the folds' test parts are all there is.
+        mixing: how the folds' training clips, isolated words then, are mixed afresh in each epoch;
+            None: training clips are used as they are.
     """
 
     name: str
@@ -68,16 +75,30 @@ class DataSet:
     folds: tuple[Fold, ...]
     notes: tuple[str, ...] = ()
     unseen_devices: tuple[str, ...] = ()
+    held_out: tuple[Clip, ...] = ()
+    mixing: MixingSettings | None = None
 
     @cached_property
     def clips(self) -> tuple[Clip, ...]:
-        """Every clip of all folds once, sorted by name."""
+        """Every clip of all folds and of the held-out part once, sorted by name."""
         unique = {clip.name: clip for fold in self.folds for clip in fold.clips}
+        unique |= {clip.name: clip for clip in self.held_out}
         return tuple(unique[name] for name in sorted(unique))
+
+    @property
+    def test(self) -> tuple[Clip, ...]:
+        """The clips that scores are about: those held out of all folds, or the folds' tests."""
+        return self.held_out or tuple(clip for fold in self.folds for clip in fold.test)
+
+    @property
+    def learnt(self) -> tuple[Clip, ...]:
+        """The clips that a network learns from or is chosen by, in any fold."""
+        seen = {c.name: c for fold in self.folds for c in fold.train + fold.validation}
+        return tuple(seen.values())
 
     @cached_property
     def identity(self) -> str:
-        """Digest of classes, names, labels, folds and file sizes, independent of the root.
+        """Digest of classes, names, labels, parts and file sizes, independent of the root.
 
         Raises:
             DataError: when a file has vanished since the data set was loaded.
@@ -85,7 +106,10 @@ class DataSet:
         return digest(
             {
                 "classes": self.classes,
-                "clips": [(clip.name, clip.labels, _size(clip)) for clip in self.clips],
+                "clips": [
+                    (clip.name, clip.labels, clip.weights, _size(clip)) for clip in self.clips
+                ],
+                "held_out": [clip.name for clip in self.held_out],
                 "folds": [
                     [fold.name] + [[clip.name for clip in part] for part in _parts(fold)]
                     for fold in self.folds

@@ -6,24 +6,23 @@ from pathlib import Path
 
 from utils.config.schema import ColumnSettings, DatasetSettings
 from utils.datasets.base import Clip, DataSet, Fold
-from utils.datasets.layout import check_audio, choose_folds, clip_path, unseen_devices
-from utils.datasets.leaks import find_leaks
-from utils.datasets.split import split_validation
+from utils.datasets.kfold import complete
+from utils.datasets.layout import check_audio, clip_path
 from utils.datasets.tables import Row, Table, nearest, read_table
 from utils.errors import DataError
 
-TEST_SHARE = 0.3
 
-
-def load_csv(settings: DatasetSettings, *, root: Path, name: str) -> DataSet:
+def load_csv(settings: DatasetSettings, *, root: Path, folds: int | None, name: str) -> DataSet:
     """Read a labelled data set from a table.
 
-    With a fold column, fold k tests on the clips of fold k and trains on all others. Without one, a
-    seeded test part of 30 % is drawn by the validation method, and a note says so.
+    With a fold column, fold k tests on the clips of fold k and trains on all others. Without one,
+    either ``folds`` parts are made, or a seeded test part of ``test_amount`` is drawn by the
+    validation method; a note says which.
 
     Args:
-        settings: metadata, audio_folder, columns, classes, folds, validation.
+        settings: metadata, audio_folder, columns, classes, folds, test_amount, validation.
         root: folder of the table and the audio.
+        folds: folds of cross-validation; None: those of the table.
         name: name of the result.
 
     Raises:
@@ -33,22 +32,12 @@ def load_csv(settings: DatasetSettings, *, root: Path, name: str) -> DataSet:
     table = _read(settings.metadata, settings, root, labelled=True)
     classes = settings.classes or tuple(sorted({row[columns.label] for row in table.rows}))
     clips = _labelled_clips(table, settings, root, classes)
-    notes: list[str] = []
     if columns.fold is None:
-        rest, test = _draw_test(clips, settings)
-        parts = {1: (rest, test)}
-        choose_folds(settings.folds, [1], source=table.path)
-        notes.append(
-            f"{table.path.name} has no fold column: {len(test)} of {len(clips)} clips were drawn"
-            f" for test (seed {settings.validation.seed}, method '{settings.validation.method}')."
-        )
+        given: tuple[Fold, ...] = (Fold("fold1", clips, (), ()),)
     else:
-        parts = _parts_by_fold(table, columns.fold, clips, settings.folds)
-    folds = tuple(
-        Fold(f"fold{number}", *split_validation(rest, settings.validation), test)
-        for number, (rest, test) in parts.items()
-    )
-    return DataSet(name, classes, folds, tuple(notes) + find_leaks(folds), unseen_devices(folds))
+        given = _published_folds(table, columns.fold, clips)
+    data = DataSet(name, tuple(classes), given)
+    return complete(data, settings, folds=folds, source=table.path)
 
 
 def load_csv_evaluation(settings: DatasetSettings, *, root: Path) -> tuple[Clip, ...]:
@@ -120,10 +109,8 @@ def _refuse_repeats(table: Table, clips: Sequence[Clip]) -> None:
         seen.add(clip.name)
 
 
-def _parts_by_fold(
-    table: Table, column: str, clips: Sequence[Clip], wanted: Sequence[int] | None
-) -> dict[int, tuple[tuple[Clip, ...], tuple[Clip, ...]]]:
-    """Clips outside and inside each wanted fold."""
+def _published_folds(table: Table, column: str, clips: Sequence[Clip]) -> tuple[Fold, ...]:
+    """For each number: the clips outside of the fold to train on, its own to test on."""
     numbers = [_fold_number(table, row, column) for row in table.rows]
     available = sorted(set(numbers))
     if len(available) < 2:
@@ -132,13 +119,15 @@ def _parts_by_fold(
             " or set dataset.columns.fold to null."
         )
     pairs = list(zip(numbers, clips, strict=True))
-    return {
-        fold: (
+    return tuple(
+        Fold(
+            f"fold{fold}",
             tuple(clip for number, clip in pairs if number != fold),
+            (),
             tuple(clip for number, clip in pairs if number == fold),
         )
-        for fold in choose_folds(wanted, available, source=table.path)
-    }
+        for fold in available
+    )
 
 
 def _fold_number(table: Table, row: Row, column: str) -> int:
@@ -146,9 +135,3 @@ def _fold_number(table: Table, row: Row, column: str) -> int:
         return int(row[column])
     except ValueError as error:
         raise table.error(row, f"fold '{row[column]}' is not a whole number.") from error
-
-
-def _draw_test(
-    clips: Sequence[Clip], settings: DatasetSettings
-) -> tuple[tuple[Clip, ...], tuple[Clip, ...]]:
-    return split_validation(clips, settings.validation.model_copy(update={"amount": TEST_SHARE}))

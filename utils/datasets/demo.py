@@ -5,20 +5,20 @@ s6 in the test part only, no place in both parts. Beside the development set lie
 evaluation set in the layout of 2021.
 """
 
-import io
-import os
-import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from utils.datasets import demo_sounds
 from utils.datasets.demo_devices import DEVICES, capture
+from utils.datasets.demo_folder import whole_folder, write_missing
 from utils.datasets.tau import EDITIONS
-from utils.files import digest, write_text, writing
+from utils.files import digest, write_text
 
+SOURCES = ("demo.py", "demo_devices.py", "demo_folder.py", "demo_sounds.py")
 EDITION = EDITIONS["tau_urban_2020_mobile"]
 TRAINING_CITIES = (
     "barcelona",
@@ -95,26 +95,25 @@ def make(
         UserError: when the folder cannot be written.
     """
     size = size or DemoSize()
-    sources = [path.read_text("utf-8") for path in sorted(Path(__file__).parent.glob("demo*.py"))]
+    sources = [(Path(__file__).parent / name).read_text("utf-8") for name in SOURCES]
     complete = root / f"demo-{seed}-{digest([asdict(size), sources])}"
     if complete.is_dir():
         return complete
-    beside = root / f".{complete.name}.part"
     training, test = _development(seed, size)
     evaluation = _evaluation(seed, size)
-    with writing(complete):
-        try:
-            for published in (EDITION.development, EDITION.evaluation):
-                (beside / published / "audio").mkdir(parents=True, exist_ok=True)
-            _write_tables(beside, training, test, evaluation)
-            _write_audio(beside, [*training, *test, *evaluation], seed, jobs, progress)
-            for half_written in beside.rglob("*.part"):
-                half_written.unlink(missing_ok=True)
-            beside.rename(complete)
-        except OSError:
-            if not complete.is_dir():  # else another process was faster with the same content
-                raise
-            shutil.rmtree(beside, ignore_errors=True)
+    takes = {take.path: take for take in (*training, *test, *evaluation)}
+    with whole_folder(complete) as folder:
+        for published in (EDITION.development, EDITION.evaluation):
+            (folder / published / "audio").mkdir(parents=True, exist_ok=True)
+        _write_tables(folder, training, test, evaluation)
+        write_missing(
+            folder,
+            list(takes),
+            partial(_record, takes, seed),
+            sample_rate=demo_sounds.SAMPLE_RATE,
+            jobs=jobs,
+            progress=progress,
+        )
     return complete
 
 
@@ -215,39 +214,10 @@ def _write_table(path: Path, rows: Iterable[Sequence[str]], line_end: str = "\n"
     write_text(path, "".join("\t".join(row) + line_end for row in rows))
 
 
-def _write_audio(
-    folder: Path,
-    takes: list[_Take],
-    seed: int,
-    jobs: int | None,
-    progress: Callable[[int, int], None] | None,
-) -> None:
-    """Generate what is not there yet, in parallel."""
-    from joblib import Parallel, delayed
-
-    missing = [take for take in takes if not (folder / take.path).exists()]
-    batches = [missing[start : start + 20] for start in range(0, len(missing), 20)]
-    done = len(takes) - len(missing)
-    workers = Parallel(n_jobs=jobs or os.cpu_count() or 1, return_as="generator_unordered")
-    for written in workers(delayed(_write_batch)(folder, batch, seed) for batch in batches):
-        done += written
-        if progress is not None:
-            progress(done, len(takes))
-
-
-def _write_batch(folder: Path, takes: list[_Take], seed: int) -> int:
-    """Synthesise, capture and write clips, each whole or not at all; their number."""
-    import soundfile
-
-    for take in takes:
-        place = demo_sounds.place(np.random.default_rng([seed, take.place]))
-        rng = np.random.default_rng([seed, take.place, take.segment])
-        samples = demo_sounds.record(take.scene, place, seconds=take.seconds, rng=rng)
-        samples = capture(samples, take.device, rng=rng)
-        path = folder / take.path
-        beside = path.with_suffix(f".{os.getpid()}.part")
-        content = io.BytesIO()
-        soundfile.write(content, samples, demo_sounds.SAMPLE_RATE, "PCM_16", format="WAV")
-        beside.write_bytes(content.getvalue())
-        beside.replace(path)
-    return len(takes)
+def _record(takes: dict[str, _Take], seed: int, path: str) -> np.ndarray:
+    """Synthesise a clip and capture it with its device."""
+    take = takes[path]
+    place = demo_sounds.place(np.random.default_rng([seed, take.place]))
+    rng = np.random.default_rng([seed, take.place, take.segment])
+    samples = demo_sounds.record(take.scene, place, seconds=take.seconds, rng=rng)
+    return capture(samples, take.device, rng=rng)

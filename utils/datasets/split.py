@@ -118,13 +118,9 @@ def _whole_groups(clips: Sequence[Clip], settings: ValidationSettings) -> set[st
     Each candidate walks through the groups in random order and takes a group if that brings the
     classes nearer to their shares (sum of squared differences in clips).
     """
-    groups: dict[tuple[bool, str], list[Clip]] = defaultdict(list)
-    for clip in sorted(clips, key=lambda clip: clip.name):
-        groups[(clip.group is None, clip.group or clip.name)].append(clip)
-    contents = [
-        Counter(label for clip in group for label in clip.labels) for group in groups.values()
-    ]
-    names = [[clip.name for clip in group] for group in groups.values()]
+    groups = clips_by_group(clips)
+    contents = [Counter(label for clip in group for label in clip.labels) for group in groups]
+    names = [[clip.name for clip in group] for group in groups]
     wanted = {label: settings.amount * n for label, n in sum(contents, Counter()).items()}
     draws = random.Random(settings.seed)  # noqa: S311 - a split, not a secret
     best: list[int] = []
@@ -158,11 +154,36 @@ def _fill(
 def _single_clips(clips: Sequence[Clip], settings: ValidationSettings) -> set[str]:
     """Single clips, the share of each class rounded; a class of one clip stays in training."""
     draws = random.Random(settings.seed)  # noqa: S311 - a split, not a secret
-    classes: dict[tuple[str, ...], list[str]] = defaultdict(list)
-    for clip in sorted(clips, key=lambda clip: (clip.labels, clip.name)):
-        classes[clip.labels].append(clip.name)
     chosen: set[str] = set()
-    for names in classes.values():
+    for names in names_by_class(clips):
         share = min(max(round(settings.amount * len(names)), 1), len(names) - 1)
         chosen.update(draws.sample(names, share))
     return chosen
+
+
+def names_by_class(clips: Sequence[Clip]) -> list[list[str]]:
+    """Names of the clips of each class, both sorted.
+
+    Where any clip has several labels (mixtures), most combinations occur once, and no share of them
+    could be taken: then all clips are one list, without regard to labels.
+
+    Args:
+        clips: labelled clips.
+    """
+    several = any(len(clip.labels) > 1 for clip in clips)
+    classes: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for clip in clips:
+        classes[() if several else clip.labels].append(clip.name)
+    return [sorted(classes[labels]) for labels in sorted(classes)]
+
+
+def clips_by_group(clips: Sequence[Clip]) -> list[list[Clip]]:
+    """Whole groups, by the name of their first clip; a clip without a group stands for itself.
+
+    Args:
+        clips: clips in any order.
+    """
+    groups: dict[tuple[bool, str], list[Clip]] = defaultdict(list)
+    for clip in sorted(clips, key=lambda clip: clip.name):
+        groups[(clip.group is None, clip.group or clip.name)].append(clip)
+    return list(groups.values())

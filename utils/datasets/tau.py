@@ -12,16 +12,8 @@ from pathlib import Path, PurePosixPath
 
 from utils.config.schema import DatasetSettings
 from utils.datasets.base import Clip, DataSet, Fold
-from utils.datasets.layout import (
-    check_audio,
-    choose_folds,
-    clip_path,
-    find_folder,
-    reading,
-    unseen_devices,
-)
-from utils.datasets.leaks import find_leaks
-from utils.datasets.split import split_validation
+from utils.datasets.kfold import complete
+from utils.datasets.layout import check_audio, clip_path, find_folder, reading
 from utils.datasets.tables import Row, Table, nearest, read_table
 from utils.errors import DataError
 
@@ -69,12 +61,16 @@ EDITIONS = {
 }
 
 
-def load_development(settings: DatasetSettings, *, root: Path, name: str) -> DataSet:
+def load_development(
+    settings: DatasetSettings, *, root: Path, folds: int | None, name: str
+) -> DataSet:
     """Read a development set: fold 1 as published, its training list divided for validation.
 
     Args:
         settings: ``name`` picks the edition; folds, classes and validation are heeded.
         root: the data set's folder, or one that holds it under its published name.
+        folds: folds of cross-validation, made of the training list; the published test list is then
+            held out. None: fold 1 as published.
         name: name of the result.
 
     Returns:
@@ -85,26 +81,19 @@ def load_development(settings: DatasetSettings, *, root: Path, name: str) -> Dat
     """
     edition = EDITIONS[settings.name]
     folder = find_folder(root, published=edition.development, sign="meta.csv")
-    choose_folds(settings.folds, [1], source=folder)
     known, notes = _read_meta(folder, edition.fields)
-    lists = [
+    train, test = (
         _listed(_setup(folder, part), known, notes, labelled=labelled)
         for part, labelled in (("train", True), ("test", False))
-    ]
-    _check_answers(folder, known, {clip.name for clip in lists[1]})
-    train, validation = split_validation(lists[0], settings.validation)
-    folds = (Fold("fold1", train, validation, lists[1]),)
-    check_audio(folds[0].clips, folder=folder)
-    unused = len(known) - len({clip.name for clip in folds[0].clips})
+    )
+    _check_answers(folder, known, {clip.name for clip in test})
+    check_audio((*train, *test), folder=folder)
+    unused = len(known) - len({clip.name for clip in (*train, *test)})
     if unused:
         notes.append(f"{unused} clips of meta.csv are in neither the training nor the test list.")
-    return DataSet(
-        name=name,
-        classes=_class_order(settings.classes),
-        folds=folds,
-        notes=tuple(notes) + find_leaks(folds),
-        unseen_devices=unseen_devices(folds),
-    )
+    given = Fold("fold1", train, (), test)
+    data = DataSet(name, _class_order(settings.classes), (given,), tuple(notes))
+    return complete(data, settings, folds=folds, source=folder)
 
 
 def load_evaluation(settings: DatasetSettings, *, root: Path) -> tuple[Clip, ...]:

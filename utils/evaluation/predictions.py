@@ -1,12 +1,13 @@
 """Predictions: what a model says about clips, beside what is known of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from utils.datasets.base import Clip
 from utils.errors import DataError
+from utils.targets import TargetKind, encode
 
 
 @dataclass(frozen=True, eq=False)
@@ -16,7 +17,8 @@ class Predictions:
     Attributes:
         names: clip names as the data set lists them.
         probabilities: (clips, classes) float32 or float64, one distribution a row.
-        truth: class indices (clips,), or None where the labels are unknown.
+        truth: class indices (clips,) of single labels, shares (clips, classes) of distributions, or
+            None where the labels are unknown.
         groups: location or source recording of each clip, None for a clip on its own; or ().
         devices: recording device of each clip, None where unknown; or ().
     """
@@ -42,12 +44,20 @@ class Predictions:
         for name, part in (("groups", self.groups), ("devices", self.devices)):
             if part and len(part) != clips:
                 raise ValueError(f"{clips} {name} or none are needed, received {len(part)}")
-        if self.truth is not None and self.truth.shape != (clips,):
-            raise ValueError(f"truth ({clips},) is needed, received {self.truth.shape}")
+        shapes = ((clips,), self.probabilities.shape)
+        if self.truth is not None and self.truth.shape not in shapes:
+            raise ValueError(
+                f"truth {' or '.join(map(str, shapes))} is needed, received {self.truth.shape}"
+            )
 
     @classmethod
     def of_clips(
-        cls, clips: Sequence[Clip], probabilities: np.ndarray, *, classes: Sequence[str]
+        cls,
+        clips: Sequence[Clip],
+        probabilities: np.ndarray,
+        *,
+        classes: Sequence[str],
+        kind: TargetKind = "single_label",
     ) -> "Predictions":
         """Join the output of a model with what the data set knows of the clips.
 
@@ -55,6 +65,7 @@ class Predictions:
             clips: the clips in the order of the rows.
             probabilities: (clips, classes).
             classes: class names in the order of the columns.
+            kind: what the labels of a clip mean.
 
         Returns:
             Predictions with truth, unless a clip has no label.
@@ -65,7 +76,7 @@ class Predictions:
         return cls(
             names=tuple(clip.name for clip in clips),
             probabilities=probabilities,
-            truth=_truth(clips, classes) if all(clip.labels for clip in clips) else None,
+            truth=_truth(clips, classes, kind) if all(clip.labels for clip in clips) else None,
             groups=tuple(clip.group for clip in clips),
             devices=tuple(clip.device for clip in clips),
         )
@@ -77,7 +88,7 @@ class Predictions:
 
     @property
     def known_truth(self) -> np.ndarray:
-        """Class indices (clips,) int64 of predictions that are to be scored.
+        """The truth of predictions that are to be scored, as :attr:`truth`.
 
         Raises:
             DataError: when there are no clips, or their labels are unknown.
@@ -85,6 +96,18 @@ class Predictions:
         if not self.names or self.truth is None:
             raise DataError("Scores need clips with known labels, and there are none to be scored.")
         return self.truth
+
+    @property
+    def targets(self) -> np.ndarray:
+        """The truth as a share of each class, float32 (clips, classes); of a single label 1.
+
+        Raises:
+            DataError: as :attr:`known_truth`.
+        """
+        truth = self.known_truth
+        if truth.ndim == 2:
+            return truth
+        return np.eye(self.probabilities.shape[1], dtype=np.float32)[truth]
 
     @property
     def units(self) -> np.ndarray:
@@ -127,6 +150,23 @@ def pool(parts: Sequence[Predictions]) -> Predictions:
     )
 
 
+def average(parts: Sequence[Predictions], weights: Sequence[float] | None = None) -> Predictions:
+    """Average what several models say about the same clips.
+
+    Args:
+        parts: at least one, of the same clips in the same order.
+        weights: share of each model, summing to 1; None: equal shares.
+
+    Raises:
+        ValueError: for no parts, or parts of different clips.
+    """
+    if len({part.names for part in parts}) != 1:
+        raise ValueError("predictions of the same clips are needed to be averaged")
+    stacked = np.stack([part.probabilities for part in parts]).astype(np.float64)
+    mean = np.average(stacked, axis=0, weights=weights).astype(np.float32)
+    return replace(parts[0], probabilities=mean)
+
+
 def sum_tolerance(class_count: int) -> float:
     """How far a row of probabilities may be from a sum of 1.
 
@@ -136,13 +176,33 @@ def sum_tolerance(class_count: int) -> float:
     return 0.01 + class_count / 512
 
 
-def _truth(clips: Sequence[Clip], classes: Sequence[str]) -> np.ndarray:
-    """Class indices of labelled clips (clips,) int64."""
-    index = {name: number for number, name in enumerate(classes)}
-    for clip in clips:
-        if len(clip.labels) > 1 or clip.labels[0] not in index:
-            raise DataError(
-                f"{clip.name}: one label out of {', '.join(classes)} is needed to score the clip, "
-                f"received {', '.join(clip.labels)}."
-            )
-    return np.array([index[clip.labels[0]] for clip in clips], dtype=np.int64)
+def require_distributions(predictions: Predictions, *, class_count: int) -> None:
+    """Refuse rows that are no probabilities: a score of them would mean nothing.
+
+    Args:
+        predictions: what is to be scored or handed in.
+        class_count: number of classes that there should be.
+
+    Raises:
+        DataError: when a row is not a distribution; the message names the first such clip.
+        ValueError: when the columns are not as many as the classes.
+    """
+    rows = predictions.probabilities
+    if rows.shape[1] != class_count:
+        raise ValueError(f"{class_count} classes are named, predictions have {rows.shape[1]}")
+    wrong = ~np.all((rows >= 0) & (rows <= 1), axis=1)
+    off = np.abs(rows.sum(axis=1, dtype=np.float64) - 1.0)
+    wrong |= ~(off <= sum_tolerance(class_count))
+    if wrong.any():
+        first = int(np.flatnonzero(wrong)[0])
+        raise DataError(
+            f"{predictions.names[first]}: its predictions {np.round(rows[first], 3).tolist()} are "
+            f"not probabilities that sum to 1 (so for {int(wrong.sum())} of {len(wrong)} clips); "
+            "end the network with a softmax, or lower the learning rate if they are NaN."
+        )
+
+
+def _truth(clips: Sequence[Clip], classes: Sequence[str], kind: TargetKind) -> np.ndarray:
+    """Class indices (clips,) int64 of single labels, else float32 (clips, classes)."""
+    encoded = encode(clips, classes=classes, kind=kind)
+    return encoded.argmax(axis=1) if kind == "single_label" else encoded

@@ -7,17 +7,15 @@ by; the micro averages (means of clips) stand beside them. The overall accuracy 
 
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from utils.errors import DataError
-from utils.evaluation.predictions import Predictions, sum_tolerance
+from utils.evaluation.predictions import Predictions, require_distributions
 from utils.metrics.bootstrap import bootstrap_intervals
 from utils.metrics.classification import (
-    OVERALL_SCORES,
     class_f1,
     class_scores,
     class_totals,
@@ -93,7 +91,7 @@ def score_scenes(
         ValueError: when the columns are not the classes.
     """
     truth = predictions.known_truth
-    _refuse_other_than_distributions(predictions, class_count=len(classes))
+    require_distributions(predictions, class_count=len(classes))
     order = device_order(predictions.devices if devices is None else devices)
     of_device = {device: _totals(predictions.on_devices([device])).sum(axis=0) for device in order}
     totals = _totals(predictions)
@@ -126,32 +124,6 @@ def score_scenes(
     )
 
 
-def summarise_folds(folds: Mapping[str, SceneScores]) -> dict[str, dict[str, Any]]:
-    """Overall scores of each fold, their mean and their standard deviation.
-
-    Args:
-        folds: fold name -> scores; at least one.
-
-    Returns:
-        ``folds``: name -> overall scores; ``mean`` and ``deviation`` (n - 1; None for one fold):
-        score name -> value.
-
-    Raises:
-        ValueError: for no folds.
-    """
-    if not folds:
-        raise ValueError("at least one fold is needed, received none")
-    values = {name: [fold.overall[name] for fold in folds.values()] for name in OVERALL_SCORES}
-    return {
-        "folds": {name: dict(fold.overall) for name, fold in folds.items()},
-        "mean": {name: float(np.mean(scores)) for name, scores in values.items()},
-        "deviation": {
-            name: float(np.std(scores, ddof=1)) if len(scores) > 1 else None
-            for name, scores in values.items()
-        },
-    }
-
-
 def device_order(devices: Sequence[str | None]) -> tuple[str, ...]:
     """Sort device names naturally and once each: a, b, c, s1, s2, s10; None is dropped."""
 
@@ -168,23 +140,6 @@ def device_order(devices: Sequence[str | None]) -> tuple[str, ...]:
             key=lambda name: (natural(name), name),
         )
     )
-
-
-def _refuse_other_than_distributions(predictions: Predictions, *, class_count: int) -> None:
-    """Raise an error for rows that are no probabilities: their log loss would mean nothing."""
-    rows = predictions.probabilities
-    if rows.shape[1] != class_count:
-        raise ValueError(f"{class_count} classes are named, predictions have {rows.shape[1]}")
-    wrong = ~np.all((rows >= 0) & (rows <= 1), axis=1)
-    off = np.abs(rows.sum(axis=1, dtype=np.float64) - 1.0)
-    wrong |= ~(off <= sum_tolerance(class_count))
-    if wrong.any():
-        first = int(np.flatnonzero(wrong)[0])
-        raise DataError(
-            f"{predictions.names[first]}: its predictions {np.round(rows[first], 3).tolist()} are "
-            f"not probabilities that sum to 1 (so for {int(wrong.sum())} of {len(wrong)} clips); "
-            "end the network with a softmax, or lower the learning rate if they are NaN."
-        )
 
 
 def _totals(predictions: Predictions) -> np.ndarray:

@@ -1,8 +1,18 @@
 """One set on one data set with one seed, from features to the report, fold by fold."""
 
 from utils.experiment.clips import ClipExperiment
+from utils.experiment.ensemble import Ensemble, Member, keep, read_member
 from utils.experiment.job import Job
 from utils.experiment.labels import label_files
 from utils.experiment.submission import submit
 
-__all__ = ["ClipExperiment", "Job", "label_files", "submit"]
+__all__ = [
+    "ClipExperiment",
+    "Ensemble",
+    "Job",
+    "Member",
+    "keep",
+    "label_files",
+    "read_member",
+    "submit",
+]

@@ -1,25 +1,41 @@
 """Tasks that tell something about a whole clip: features, folds, scores, report."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 
 from utils import training
 from utils.datasets import Clip, Fold
 from utils.datasets.split import split_validation
-from utils.evaluation import Predictions, SceneScores, pool, summarise_folds
+from utils.evaluation import Predictions, average, pool, summarise_folds
 from utils.experiment.facts import model_facts, uncounted
-from utils.experiment.fold import ClipFeatures, FoldExperiment, build_network
+from utils.experiment.fold import FoldExperiment, build_network
 from utils.experiment.job import Job
-from utils.features import BadClip, FeatureStore, LogMel, Waveform, extract, from_settings
-from utils.inference import load_keras
-from utils.report import limits
+from utils.experiment.learning import ClipFeatures, needs_waveforms, waveform_of
+from utils.features import BadClip, FeatureStore, Representation, extract, from_settings
+from utils.inference import Refinement, load_keras
+from utils.report import html, limits
+from utils.report.measures import headline_measures
 from utils.report.plots import WrongClip
 from utils.report.results import ExportFacts, Results
 from utils.report.scenes import pick_wrong
+from utils.report.section import Section
 from utils.run import Place, Run
 
-Score = Callable[[Predictions, int], SceneScores]
+
+class Scores(Protocol):
+    """What a task's scores have in common."""
+
+    @property
+    def overall(self) -> dict[str, float]:
+        """Scores over all clips by name."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """The scores as plain data for results.json."""
+
+
+Score = Callable[[Predictions, int], Scores]
 """Scores predictions of clips; the second argument is the number of bootstrap resamples."""
 
 
@@ -39,7 +55,7 @@ class ClipExperiment:
         self.folds: tuple[FoldExperiment, ...] = ()
         self.bad: tuple[BadClip, ...] = ()
         self.representation = from_settings(job.settings.audio, job.settings.features)
-        self._predictions: list[Predictions] = []
+        self._predictions: list[Predictions] = []  # of each fold's test part
         self._exported: dict[str, list[Predictions]] = {}
 
     def check_network(self) -> None:
@@ -50,8 +66,15 @@ class ClipExperiment:
         """
         settings = self.job.settings
         limits.require_judged(settings.limits, formats=settings.export.formats)
+        shifts = settings.evaluation.shifts_seconds
+        Refinement.of(self.representation, shifts_seconds=shifts)
         network = build_network(self.job, self.representation)
-        training.check(network, settings.training, classes=len(self.job.data.classes))
+        training.check(
+            network,
+            settings.training,
+            classes=len(self.job.data.classes),
+            kind=self.job.target,
+        )
         for note in self._notes():
             self.run.say(f"note: {note}", style="yellow")
 
@@ -62,13 +85,14 @@ class ClipExperiment:
             DataError: when a fold has a part without usable clips.
         """
         data = self.job.data
+        learnt = {clip for fold in data.folds for clip in fold.train}
         with self.run.place().stage("features"):
-            learnt = {clip for fold in data.folds for clip in fold.train}
             features = self._extract(data.clips, learnt=learnt)
-        self.bad = features.store.bad
+        stores = [store for store in (features.waveforms, features.store) if store is not None]
+        self.bad = tuple({bad.name: bad for store in stores for bad in store.bad}.values())
         names = [fold.name if len(data.folds) > 1 else "" for fold in data.folds]
         self.folds = tuple(
-            FoldExperiment(self.job, fold, features, self.run.place(name))
+            FoldExperiment(self.job, fold, features, self.run.place(name), outside=data.held_out)
             for fold, name in zip(data.folds, names, strict=True)
         )
         for fold in self.folds:
@@ -85,24 +109,30 @@ class ClipExperiment:
         data, place = self.job.data, self.run.place("all_data")
         train, validation = split_validation(data.clips, self.job.settings.dataset.validation)
         with place.stage("features"):
-            labelled = self._extract(data.clips, learnt=train)
+            labelled = self._extract(data.clips, learnt=set(train))
             unlabelled = self._extract(evaluation, learnt=())
         fold = Fold("all_data", train, validation, tuple(evaluation))
         experiment = FoldExperiment(self.job, fold, labelled, place, test_features=unlabelled)
         experiment.check_parts()
         return experiment
 
-    def _extract(self, clips: Sequence[Clip], *, learnt: Iterable[Clip]) -> ClipFeatures:
-        """Features of clips, and waveforms of those that are learnt, if augmentation needs them."""
+    def _extract(self, clips: Sequence[Clip], *, learnt: Collection[Clip]) -> ClipFeatures:
+        """Features of clips, and waveforms of those that are learnt, if training acts on them.
+
+        Isolated words that are only mixed need no features of their own.
+        """
+        if self.job.data.mixing is not None:
+            clips = [clip for clip in clips if clip not in learnt]
         store = self._store(self.representation, clips)
         waveforms = None
-        learnt = sorted(learnt, key=lambda clip: clip.name)
-        if self.job.settings.augment and learnt:
-            samples = Waveform(self.representation.sample_rate, self.representation.n_samples)
-            waveforms = self._store(samples, learnt)
+        if needs_waveforms(self.job) and learnt:
+            samples = waveform_of(self.representation)
+            same = samples == self.representation and self.job.data.mixing is None
+            ordered = sorted(learnt, key=lambda clip: clip.name)
+            waveforms = store if same else self._store(samples, ordered)
         return ClipFeatures(self.representation, store, waveforms)
 
-    def _store(self, representation: LogMel | Waveform, clips: Sequence[Clip]) -> FeatureStore:
+    def _store(self, representation: Representation, clips: Sequence[Clip]) -> FeatureStore:
         from rich.progress import Progress
 
         settings = self.job.settings
@@ -121,20 +151,45 @@ class ClipExperiment:
         """Train, test and export fold by fold."""
         for fold in self.folds:
             fold.train()
+            fold.calibrate()
             self.run.make_latest()
             self._predictions.append(fold.test())
             for name, predictions in fold.export().items():
                 self._exported.setdefault(name, []).append(predictions)
 
     def predictions(self, model: str) -> Predictions:
-        """Predictions for all test clips: of an export format, else of the Keras model."""
-        return pool(self._exported.get(model, self._predictions))
+        """Predictions for all test clips: of an export format, else of the Keras model.
+
+        Clips held out of all folds are predicted by the networks of all folds and averaged; else
+        the folds' test parts are put together.
+        """
+        if model in self._exported:
+            return self._combined(self._exported[model])
+        return self._combined([fold.tested() for fold in self.folds])
+
+    def _combined(self, parts: Sequence[Predictions]) -> Predictions:
+        return average(parts) if self.job.data.held_out else pool(parts)
+
+    def out_of_fold(self) -> Predictions:
+        """Predictions for clips by networks that did not learn them.
+
+        With several folds these are all development clips; with one its validation clips, to
+        which the calibration was fitted.
+        """
+        if len(self.folds) > 1:
+            return pool(self._predictions)
+        return self.folds[0].validation_predictions()
+
+    def predict(self, clips: Sequence[Clip]) -> Predictions:
+        """Predict clips without labels by the networks of all folds, averaged."""
+        with self.run.place("evaluation").stage("features"):
+            features = self._extract(clips, learnt=())
+        return average([fold.predict(clips, features) for fold in self.folds])
 
     def results(self) -> Results:
         """Score all test clips, fold by fold and together, and judge the model."""
         job, settings = self.job, self.job.settings
-        predictions = pool(self._predictions)
-        scores = self.score(predictions, settings.evaluation.bootstrap).as_dict()
+        scores = self.score(self.predictions("keras"), settings.evaluation.bootstrap).as_dict()
         if len(self.folds) > 1:
             scores["per_fold"] = summarise_folds(
                 {
@@ -142,6 +197,11 @@ class ClipExperiment:
                     for fold, predictions in zip(self.folds, self._predictions, strict=True)
                 }
             )
+        if settings.evaluation.calibration != "none":
+            plain = self._combined([fold.tested(calibrated=False) for fold in self.folds])
+            scores["uncalibrated"] = self.score(plain, 0).as_dict()
+        if job.data.held_out:
+            scores["out_of_fold"] = self.score(self.out_of_fold(), 0).overall
         model = model_facts(load_keras(self.folds[0].model_path))
         exports = self._export_facts()
         return Results(
@@ -165,9 +225,11 @@ class ClipExperiment:
     def _notes(self) -> tuple[str, ...]:
         """What a reader of the scores must know besides the notes on the data."""
         selection = training.selection_note(self.job.settings.training)
+        trained = [fold for fold in self.folds if fold.model_path.exists()]
+        told = tuple(note for fold in trained for note in fold.notes())
         left_out = tuple(f"{bad.name}: left out: {bad.reason}" for bad in self.bad)
         sources = {note for fold in self.folds for note in fold.place.other_sources}
-        return (*((selection,) if selection else ()), *left_out, *sorted(sources))
+        return (*((selection,) if selection else ()), *told, *left_out, *sorted(sources))
 
     def _seconds(self) -> dict[str, float]:
         """Seconds of each stage, summed over the folds."""
@@ -186,7 +248,7 @@ class ClipExperiment:
         facts: dict[str, ExportFacts] = {}
         per_fold = [fold.export_facts() for fold in self.folds]
         for name, parts in self._exported.items():
-            scores = self.score(pool(parts), 0).overall
+            scores = self.score(self._combined(parts), 0).overall
             measured = [fold[name] for fold in per_fold]
             facts[name] = ExportFacts(
                 **{
@@ -195,15 +257,26 @@ class ClipExperiment:
                         "file_bytes", "parameters", "non_zero", "parameter_bytes", "non_zero_bytes",
                     )
                 },
-                scores={key: scores[key] for key in ("accuracy", "log_loss")},
+                scores={measure.key: scores[measure.key] for measure in headline_measures(scores)},
                 max_difference=max(part["max_difference"] for part in measured),
                 latency_ms=float(np.median([part["latency_ms"] for part in measured])),
             )  # fmt: skip
         return facts
 
+    def curves(self) -> list[Section]:
+        """Learning curves of every fold, for the report."""
+        return [
+            html.training_section(
+                fold.history(),
+                best_epoch=fold.best_epoch(),
+                fold=fold.fold.name if len(self.folds) > 1 else "",
+            )
+            for fold in self.folds
+        ]
+
     def wrong_clips(self) -> tuple[WrongClip, ...]:
         """The most confident mistakes, with their spectrograms."""
-        predictions = pool(self._predictions)
+        predictions = self.predictions("keras")
         truth, classes = predictions.known_truth, self.job.data.classes
         number = self.job.settings.report.wrong_clips
         chosen = pick_wrong(predictions.probabilities, truth, number=number)

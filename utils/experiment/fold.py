@@ -1,54 +1,29 @@
-"""One fold of clips: train a network, test it, export it and test what was exported."""
+"""One fold of clips: train a network, calibrate it, test it, export it, test what was exported."""
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from utils import export, inference, pipeline, targets, training
-from utils.augment import chain
+from utils import export, inference, pipeline, training
 from utils.datasets import Clip, Fold
 from utils.errors import DataError
-from utils.evaluation import Predictions, write_system_output
+from utils.evaluation import Predictions
 from utils.experiment.job import Job
-from utils.features import FeatureStore, LogMel, Normaliser, Waveform
-from utils.features.graph import front_end
-from utils.files import read_json, whole_file, write_json
+from utils.experiment.learning import BLOCK, ClipFeatures, Learning
+from utils.features import ClipNormaliser, Normaliser, Representation, Waveform, normaliser_of
+from utils.files import digest, read_json, whole_file, write_json
+from utils.metrics.calibration import fit_temperature, temper
 from utils.run import Place
 
 if TYPE_CHECKING:
     import keras
 
-BLOCK = 256  # clips whose features are in memory at once while a model predicts them
 LATENCY_REPEATS = 20
-
-
-@dataclass(frozen=True)
-class ClipFeatures:
-    """Features of all clips, and the waveforms where training augments them.
-
-    Attributes:
-        representation: what the network sees of a clip.
-        store: that representation of every clip.
-        waveforms: samples of the training clips; None where nothing acts on waveforms.
-    """
-
-    representation: LogMel | Waveform
-    store: FeatureStore
-    waveforms: FeatureStore | None
-
-    @property
-    def key(self) -> str:
-        """Identity of the features: parameters, and name, size and time of every file."""
-        stores = [self.store] if self.waveforms is None else [self.store, self.waveforms]
-        return "-".join(store.key for store in stores)
-
-    def usable(self, clips: Sequence[Clip]) -> tuple[Clip, ...]:
-        """Leave out clips whose audio could not be used."""
-        return tuple(clip for clip in clips if self.store.contains(clip))
 
 
 @dataclass
@@ -61,6 +36,7 @@ class FoldExperiment:
         features: of all clips, of training and validation clips where ``test_features`` is given.
         place: folder and record of the stages.
         test_features: of the test clips where they are kept apart (a submission's).
+        outside: test clips outside of all folds, which every fold's network predicts.
     """
 
     job: Job
@@ -68,11 +44,17 @@ class FoldExperiment:
     features: ClipFeatures
     place: Place
     test_features: ClipFeatures | None = None
+    outside: tuple[Clip, ...] = ()
 
     @property
     def test_clips(self) -> tuple[Clip, ...]:
         """Test clips whose audio could be used."""
         return (self.test_features or self.features).usable(self.fold.test)
+
+    @property
+    def held_out(self) -> tuple[Clip, ...]:
+        """Test clips outside of all folds whose audio could be used."""
+        return self.features.usable(self.outside)
 
     @property
     def model_path(self) -> Path:
@@ -85,9 +67,12 @@ class FoldExperiment:
         Raises:
             DataError: naming fold and part.
         """
-        parts = {"training": self.fold.train, "validation": self.fold.validation}
-        left = {name: self.features.usable(clips) for name, clips in parts.items()}
-        for name, clips in (left | {"test": self.test_clips}).items():
+        parts = {
+            "training": self.features.learnable(self.fold.train),
+            "validation": self.features.usable(self.fold.validation),
+            "test": self.test_clips,
+        }
+        for name, clips in parts.items():
             if not clips:
                 raise DataError(
                     f"{self.fold.name}: has no usable {name} clips; see the clips left out, or "
@@ -99,8 +84,8 @@ class FoldExperiment:
         return build_network(self.job, self.features.representation)
 
     def train(self) -> None:
-        """Train; leaves model.keras, its metadata, history.csv and training.json."""
-        makes = ("model.keras", "model.metadata.json", "history.csv", "training.json")
+        """Train; leaves model.keras, normaliser.json, history.csv and training.json."""
+        makes = ("model.keras", "normaliser.json", "history.csv", "training.json")
         with self.place.stage("training", makes=makes, inputs=self.features.key) as stage:
             if stage.needed:
                 stage.earlier_seconds = self._train()
@@ -108,91 +93,123 @@ class FoldExperiment:
     def _train(self) -> float:
         """Train; tell what processes before this one spent on it, in seconds."""
         settings, folder = self.job.settings.training, self.place.folder
-        normaliser = self._fit_normaliser()
-        source = self._source(self.fold.train, waveforms=self.features.waveforms is not None)
-        validation = self._source(self.fold.validation, waveforms=False)
-        prepare = _preparation(normaliser, None)
-        prepare_training = prepare
-        augment = None
-        if self.features.waveforms is not None:
-            prepare_training = _preparation(normaliser, self.features.representation)
-            augment = chain(
-                self.job.settings.augment, sample_rate=self.job.settings.audio.sample_rate
-            )
+        learning = Learning(self.job, self.fold, self.features)
+        normaliser = learning.fit_normaliser()
+        prepare_training, prepare = learning.preparations(normaliser)
         memory_gb = self.job.settings.pipeline.memory_gb
         trained = training.fit(
             self.build,
             lambda first_epoch: pipeline.training_batches(
-                source, batch_size=settings.batch_size, seed=self.job.settings.seed,
+                learning.source, batch_size=settings.batch_size, seed=self.job.settings.seed,
                 first_epoch=first_epoch, epochs=settings.epochs,
-                prepare=prepare_training, augment=augment, memory_gb=memory_gb,
+                prepare=prepare_training, augment=learning.augment, memory_gb=memory_gb,
             ),
             pipeline.evaluation_batches(
-                validation, batch_size=self.job.settings.evaluation.batch_size,
+                learning.validation, batch_size=self.job.settings.evaluation.batch_size,
                 prepare=prepare, memory_gb=memory_gb,
             ),
-            steps=pipeline.steps(source, settings.batch_size),
+            steps=pipeline.steps(learning.source, settings.batch_size),
             settings=settings, folder=folder, seed=self.job.settings.seed,
             console=self.job.console,
             tensorboard=folder / "tensorboard" if self.place.run.tensorboard else None,
         )  # fmt: skip
         inference.save_keras(self.model_path, trained.model)
-        inference.write_metadata(self.model_path, self._metadata(normaliser))
+        statistics = normaliser.as_dict() if isinstance(normaliser, Normaliser) else None
+        write_json(folder / "normaliser.json", statistics)
         write_json(folder / "training.json", {"best_epoch": trained.best_epoch})
         return trained.earlier_seconds
 
+    def calibrate(self) -> None:
+        """Predict the validation clips and fit the temperature; leaves the model's metadata."""
+        clips = self.features.usable(self.fold.validation)
+        makes = ("validation.npz", "model.metadata.json")
+        with self.place.stage("validation", makes=makes, inputs=self._refined_key) as stage:
+            if not stage.needed:
+                return
+            predictor = inference.load_predictor(self.model_path)
+            probabilities = self._predict(predictor, clips, self.features)
+            temperature = 1.0
+            if self.job.settings.evaluation.calibration == "temperature":
+                truth = self._predictions(clips, probabilities, temperature).targets
+                temperature = fit_temperature(truth, probabilities)
+            _save_arrays(self.place.folder / "validation.npz", {"keras": probabilities})
+            inference.write_metadata(self.model_path, self._metadata(temperature))
+
     def test(self) -> Predictions:
-        """Predict the test clips; leaves predictions.npz and the system output."""
-        clips = self.test_clips
+        """Predict the test clips, and those held out of all folds; leaves predictions.npz.
+
+        What is kept is not calibrated yet.
+        """
         saved = self.place.folder / "predictions.npz"
-        makes = (saved.name, "system_output.csv")
-        key = (self.test_features or self.features).key
-        with self.place.stage("test", makes=makes, inputs=key) as stage:
+        key = f"{(self.test_features or self.features).key}-{self._refined_key}"
+        with self.place.stage("test", makes=(saved.name,), inputs=key) as stage:
             if stage.needed:
                 predictor = inference.load_predictor(self.model_path)
-                probabilities = self._predict(predictor, clips)
-                predictions = self._predictions(clips, probabilities)
-                write_system_output(
-                    self.place.folder / "system_output.csv", predictions, self.job.data.classes
-                )
-                _save_arrays(saved, {"keras": probabilities})
-        return self._predictions(clips, _load_arrays(saved)["keras"])
+                source = self.test_features or self.features
+                found = {"test": self._predict(predictor, self.test_clips, source)}
+                if self.held_out:
+                    found["held_out"] = self._predict(predictor, self.held_out, self.features)
+                _save_arrays(saved, found)
+        return self._predictions(self.test_clips, _load_arrays(saved)["test"])
+
+    def tested(self, *, calibrated: bool = True) -> Predictions:
+        """What :meth:`test` left for the clips held out of all folds, or for the test clips."""
+        found = _load_arrays(self.place.folder / "predictions.npz")
+        temperature = None if calibrated else 1.0
+        if self.held_out:
+            return self._predictions(self.held_out, found["held_out"], temperature)
+        return self._predictions(self.test_clips, found["test"], temperature)
+
+    def validation_predictions(self) -> Predictions:
+        """What was predicted for the validation clips, to which the temperature was fitted."""
+        found = _load_arrays(self.place.folder / "validation.npz")["keras"]
+        return self._predictions(self.features.usable(self.fold.validation), found)
+
+    def predict(self, clips: Sequence[Clip], features: ClipFeatures) -> Predictions:
+        """Predict clips of no fold, a challenge's evaluation set for example."""
+        usable = features.usable(clips)
+        predictor = inference.load_predictor(self.model_path)
+        return self._predictions(usable, self._predict(predictor, usable, features))
 
     def export(self) -> dict[str, Predictions]:
         """Write the TFLite files and test each; leaves exports.json.
 
         Returns:
-            What each file predicts for the test clips.
+            What each file predicts for the test clips: those held out of all folds, if any.
         """
-        clips = self.test_clips
         formats = self.job.settings.export.formats
         saved = self.place.folder / "export_predictions.npz"
         files = tuple(f"model_{name}.tflite" for name in formats)
-        with self.place.stage("export", makes=(*files, "exports.json", saved.name)) as stage:
+        makes = (*files, "exports.json", saved.name)
+        with self.place.stage("export", makes=makes, inputs=self._refined_key) as stage:
             if stage.needed:
-                self._export(clips, saved)
+                self._export(saved)
         found = _load_arrays(saved)
+        clips = self.held_out or self.test_clips
         return {name: self._predictions(clips, found[name]) for name in formats}
 
-    def _export(self, clips: Sequence[Clip], saved: Path) -> None:
-        normaliser = self.normaliser()
-        calibration = self._calibration(normaliser)
+    def _export(self, saved: Path) -> None:
+        calibration = self._calibration()
         paths = export.export_formats(
             inference.load_keras(self.model_path),
             calibration=calibration,
             folder=self.place.folder,
             formats=self.job.settings.export.formats,
-            metadata=self._metadata(normaliser),
+            metadata=self._metadata(self.temperature),
         )
-        expected = _load_arrays(self.place.folder / "predictions.npz")["keras"]
+        by_keras = _load_arrays(self.place.folder / "predictions.npz")
+        part = "held_out" if self.held_out else "test"
+        clips, source = self.held_out or self.test_clips, self.test_features or self.features
         predicted, facts = {}, {}
         for name, path in paths.items():
             predictor = inference.load_predictor(path)
-            predicted[name] = self._predict(predictor, clips)
+            predicted[name] = self._predict(predictor, clips, source)
             facts[name] = asdict(export.measure(path)) | {
-                "max_difference": float(np.abs(predicted[name] - expected).max()),
+                "max_difference": float(np.abs(predicted[name] - by_keras[part]).max()),
                 "latency_ms": inference.latency_ms(
-                    predictor, calibration[0], repeats=LATENCY_REPEATS
+                    inference.load_predictor(path, threads=1),
+                    calibration[0],
+                    repeats=LATENCY_REPEATS,
                 ),
             }
         _save_arrays(saved, predicted)
@@ -206,6 +223,18 @@ class FoldExperiment:
         """Epoch, counted from 1, whose weights were kept."""
         return int(read_json(self.place.folder / "training.json")["best_epoch"])
 
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know of the training: early stop, temperature."""
+        stopped = training.stopping_note(self.job.settings.training, epochs=len(self.history()))
+        notes = [f"{self.fold.name}: {stopped}"] if stopped else []
+        if self.job.settings.evaluation.calibration != "none":
+            clips = len(self.features.usable(self.fold.validation))
+            notes.append(
+                f"{self.fold.name}: temperature {self.temperature:.3f}, fitted to {clips} "
+                "validation clips."
+            )
+        return tuple(notes)
+
     def history(self) -> list[dict[str, float]]:
         """One row of numbers per epoch."""
         with (self.place.folder / "history.csv").open(encoding="utf-8", newline="") as stream:
@@ -214,114 +243,92 @@ class FoldExperiment:
                 for row in csv.DictReader(stream)
             ]
 
-    def normaliser(self) -> Normaliser | None:
-        """The feature statistics that the network was trained with."""
-        metadata = inference.read_metadata(self.model_path)
-        if metadata is None or metadata.normaliser is None:
-            return None
-        return Normaliser.from_dict(metadata.normaliser)
+    @cached_property
+    def normaliser(self) -> Normaliser | ClipNormaliser | None:
+        """The normaliser that the network was trained with."""
+        content = read_json(self.place.folder / "normaliser.json")
+        return normaliser_of(self.job.settings.features.normalise.method, content)
 
-    def _predict(self, predictor: inference.Predictor, clips: Sequence[Clip]) -> np.ndarray:
-        """Predict test clips in blocks, so that memory does not grow with their number.
+    @property
+    def temperature(self) -> float:
+        """The temperature that was fitted; 1 without calibration."""
+        metadata = inference.read_metadata(self.model_path)
+        return 1.0 if metadata is None else metadata.temperature
+
+    @property
+    def _refined_key(self) -> str:
+        """Identity of what stands between the network and its predictions."""
+        evaluation = self.job.settings.evaluation
+        return digest([evaluation.shifts_seconds, evaluation.calibration])
+
+    def _predict(
+        self, predictor: inference.Predictor, clips: Sequence[Clip], source: ClipFeatures
+    ) -> np.ndarray:
+        """Predict clips in blocks, so that memory does not grow with their number.
 
         Returns:
-            float32 (clips, classes).
+            float32 (clips, classes), averaged over the shifts of test-time augmentation.
         """
-        normaliser, store = self.normaliser(), (self.test_features or self.features).store
+        shifts = self.job.settings.evaluation.shifts_seconds
+        refined = inference.Refinement.of(self.features.representation, shifts_seconds=shifts)
+        array, store = source.store.array, source.store
         return np.concatenate(
-            [predictor(_inputs(store, block, normaliser)) for block in _blocks(clips)]
+            [refined(predictor, self._inputs(array[store.rows(block)])) for block in _blocks(clips)]
         )
 
-    def _calibration(self, normaliser: Normaliser | None) -> np.ndarray:
-        clips = self.features.usable(self.fold.train)
-        number = min(self.job.settings.export.calibration_clips, len(clips))
-        chosen = np.random.default_rng(self.job.settings.seed).permutation(len(clips))[:number]
-        return _inputs(self.features.store, [clips[i] for i in sorted(chosen)], normaliser)
+    def _inputs(self, features: np.ndarray) -> np.ndarray:
+        """What the network sees of clips: normalised float32 (clips, ...)."""
+        return np.asarray(features if self.normaliser is None else self.normaliser(features))
 
-    def _fit_normaliser(self) -> Normaliser | None:
-        settings = self.job.settings.features.normalise
-        if settings.method == "none":
-            return None
-        clips = self.fold.train
-        if settings.clips == "train_and_validation":
-            clips = (*clips, *self.fold.validation)
-        return Normaliser.fit(
-            self.features.store.array, self.features.store.rows(self.features.usable(clips))
-        )
+    def _calibration(self) -> np.ndarray:
+        """Normalised training clips for int8 ranges, with the network's channel axis."""
+        learning = Learning(self.job, self.fold, self.features)
+        examples = self._inputs(learning.examples(self.job.settings.export.calibration_clips))
+        return examples.reshape(-1, *self.features.representation.input_shape)
 
-    def _source(self, clips: Sequence[Clip], *, waveforms: bool) -> pipeline.Source:
-        usable = self.features.usable(clips)
-        store = self.features.store
-        if waveforms and self.features.waveforms is not None:
-            store = self.features.waveforms
-        encoded = targets.encode(usable, classes=self.job.data.classes, kind="single_label")
-        return pipeline.Source(store.array, store.rows(usable), encoded)
+    def _predictions(
+        self, clips: Sequence[Clip], probabilities: np.ndarray, temperature: float | None = None
+    ) -> Predictions:
+        """Join probabilities, calibrated (by the fitted temperature if None), with the truth."""
+        temperature = self.temperature if temperature is None else temperature
+        if temperature != 1.0:
+            probabilities = temper(probabilities, temperature).astype(np.float32)
+        classes, kind = self.job.data.classes, self.job.target
+        return Predictions.of_clips(clips, probabilities, classes=classes, kind=kind)
 
-    def _predictions(self, clips: Sequence[Clip], probabilities: np.ndarray) -> Predictions:
-        return Predictions.of_clips(clips, probabilities, classes=self.job.data.classes)
-
-    def _metadata(self, normaliser: Normaliser | None) -> inference.Metadata:
-        settings = self.job.settings
+    def _metadata(self, temperature: float) -> inference.Metadata:
+        settings, normaliser = self.job.settings, self.normaliser
         return inference.Metadata(
             set_id=settings.set_id,
             classes=self.job.data.classes,
             audio=settings.audio.model_dump(mode="json"),
             features=settings.features.model_dump(mode="json"),
-            normaliser=None if normaliser is None else normaliser.as_dict(),
+            normaliser=normaliser.as_dict() if isinstance(normaliser, Normaliser) else None,
             data=self.job.data.name,
+            shifts_seconds=settings.evaluation.shifts_seconds,
+            temperature=temperature,
         )
 
 
-def build_network(job: Job, representation: LogMel | Waveform) -> "keras.Model":
+def build_network(job: Job, representation: Representation) -> "keras.Model":
     """Build the set's network for the shape of one clip and the data set's classes."""
     from models import builder
 
-    shape = (*representation.shape, 1)
-    constants: dict[str, int] = {"CLASS_COUNT": len(job.data.classes)}
-    if isinstance(representation, LogMel):
-        constants |= dict(zip(("MELS", "FRAMES"), representation.shape, strict=True))
+    names = ("SAMPLES",) if isinstance(representation, Waveform) else ("MELS", "FRAMES")
+    constants = dict(zip(names, representation.shape, strict=False))
     return builder.build(
         job.settings.model,
         named=job.networks,
-        input_shape=shape,
-        constants=constants,
+        input_shape=representation.input_shape,
+        constants={"CLASS_COUNT": len(job.data.classes), **constants},
         name=job.settings.set_id,
         seed=job.settings.seed,
     )
 
 
-def _preparation(normaliser: Normaliser | None, representation: LogMel | Waveform | None) -> Any:
-    """Make the TensorFlow function from rows of a store to what the network sees."""
-    import tensorflow as tf
-
-    spectrogram = tf.identity if representation is None else front_end(representation)
-
-    def prepare(batch: "tf.Tensor") -> "tf.Tensor":
-        features = spectrogram(batch)
-        if normaliser is not None:
-            features = normaliser(features)
-        return features[..., tf.newaxis]
-
-    return prepare
-
-
-def _inputs(
-    store: FeatureStore, clips: Sequence[Clip], normaliser: Normaliser | None
-) -> np.ndarray:
-    """What the network sees of clips: normalised float32 (clips, ..., 1)."""
-    rows = store.array[store.rows(clips)]
-    return np.asarray(rows if normaliser is None else normaliser(rows))[..., np.newaxis]
-
-
 def _blocks(clips: Sequence[Clip]) -> Iterator[Sequence[Clip]]:
     for first in range(0, len(clips), BLOCK):
         yield clips[first : first + BLOCK]
-
-
-def _latency_ms(path: Path, clip: np.ndarray) -> float:
-    """Milliseconds for one clip on one thread."""
-    predictor = inference.load_predictor(path, threads=1)
-    return inference.latency_ms(predictor, clip, repeats=LATENCY_REPEATS)
 
 
 def _save_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:

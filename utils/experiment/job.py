@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from utils.config.schema import Settings
 from utils.datasets import DataSet
+from utils.targets import TargetKind
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,6 +22,7 @@ class Job:
         networks: the ``models`` block of task.yaml, for the builder.
         demo_differences: what the set's ``demo`` block changed; empty on real data.
         data: folds of clips.
+        target: what the task predicts of a clip.
         root: folder of the data set.
         cache: folder of extracted features, shared by all runs.
         console: where to print.
@@ -33,5 +35,6 @@ class Job:
     root: Path
     cache: Path
     console: "Console"
+    target: TargetKind = "single_label"
     output: Path | None = None
     demo_differences: dict[str, Any] = field(default_factory=dict)

@@ -1,6 +1,6 @@
 """What a model says about the user's own audio files."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,8 +15,18 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+Write = Callable[[Path, Predictions, Sequence[str]], None]
+"""Writes predictions of these classes to a file."""
+
+
 def label_files(
-    predictor: FilePredictor, files: Sequence[Path], output: Path, console: "Console"
+    predictor: FilePredictor,
+    files: Sequence[Path],
+    output: Path,
+    console: "Console",
+    *,
+    likeliest: int | None = None,
+    write: Write = write_system_output,
 ) -> None:
     """Print label and probabilities of each file; write them as a table.
 
@@ -25,6 +35,9 @@ def label_files(
         files: audio files of any length.
         output: where the table goes.
         console: where to print.
+        likeliest: print so many of the likeliest classes, each with its probability; None prints
+            the label and the probabilities of all classes.
+        write: writes the table.
 
     Raises:
         UserError: for files that cannot be used, after all others were labelled.
@@ -38,8 +51,13 @@ def label_files(
             problems.append(str(error))
     if found:
         predictions = Predictions(tuple(found), np.stack(list(found.values())))
-        show(console, _table(predictions, predictor.classes))
-        write_system_output(output, predictions, predictor.classes)
+        show(
+            console,
+            _table(predictions, predictor.classes)
+            if likeliest is None
+            else _likeliest_table(predictions, predictor.classes, likeliest),
+        )
+        write(output, predictions, predictor.classes)
         console.print(f"written to {output}", markup=False, soft_wrap=True)
     if problems:
         raise UserError("\n".join(problems))
@@ -47,10 +65,7 @@ def label_files(
 
 def _table(predictions: Predictions, classes: Sequence[str]) -> Table:
     columns = (Column("file", words=True), Column("label", words=True), *map(Column, classes))
-    names = [Path(name).name for name in predictions.names]
-    if len(set(names)) < len(names):
-        names = list(predictions.names)
-    rows = zip(names, predictions.predicted, predictions.probabilities, strict=True)
+    rows = zip(_names(predictions), predictions.predicted, predictions.probabilities, strict=True)
     return Table(
         "Predictions",
         columns,
@@ -59,3 +74,25 @@ def _table(predictions: Predictions, classes: Sequence[str]) -> Table:
             for name, best, probabilities in rows
         ),
     )
+
+
+def _likeliest_table(predictions: Predictions, classes: Sequence[str], number: int) -> Table:
+    number = min(number, len(classes))
+    columns = (Column("file", words=True), *(Column(str(n + 1), words=True) for n in range(number)))
+    order = np.argsort(-predictions.probabilities, axis=1, kind="stable")[:, :number]
+    return Table(
+        "Likeliest",
+        columns,
+        tuple(
+            Row((name, *(f"{classes[place]} {probabilities[place]:.3f}" for place in places)))
+            for name, places, probabilities in zip(
+                _names(predictions), order, predictions.probabilities, strict=True
+            )
+        ),
+    )
+
+
+def _names(predictions: Predictions) -> list[str]:
+    """File names for people: without folders where that tells them apart."""
+    names = [Path(name).name for name in predictions.names]
+    return names if len(set(names)) == len(names) else list(predictions.names)

@@ -24,6 +24,7 @@ def submit(experiment: ClipExperiment, results: Results, evaluation: Sequence[Cl
     judged, classes = job.settings.limits.format, job.data.classes
     fold = experiment.evaluation_fold(evaluation)
     fold.train()
+    fold.calibrate()
     by_keras = fold.test()
     answers = fold.export().get(judged, by_keras)
     if job.output is not None:

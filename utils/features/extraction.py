@@ -7,15 +7,16 @@ import time
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict
+from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from utils.audio import fit_length, read_audio
 from utils.config.schema import AudioSettings
 from utils.errors import AudioError, DataError
+from utils.features.representation import Representation
 from utils.features.store import (
     FeatureStore,
     FileState,
@@ -39,23 +40,6 @@ _WATCH_SECONDS = 0.5  # between a worker's looks at whether its parent lives
 _BLOCK_BYTES = 2**20  # of a file read at a time
 _DIGITS = 16  # of each digest in a folder's name
 _WAY_OUT = "(audio.on_bad_audio: skip leaves such files out.)"
-
-
-class Representation(Protocol):
-    """What features are: a frozen dataclass of parameters that is called with a clip's samples."""
-
-    __dataclass_fields__: ClassVar[dict[str, Any]]
-
-    @property
-    def n_samples(self) -> int:
-        """Length of the clip it takes."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of what it returns."""
-
-    def __call__(self, samples: np.ndarray) -> np.ndarray:
-        """Compute float32 features of samples (n_samples,)."""
 
 
 def read_features(
@@ -153,12 +137,19 @@ def _key(paths: dict[str, Path], representation: Representation, audio: AudioSet
     """Digest of everything that determines the features except what is in the files."""
     content = {
         "code": CODE_VERSION,
-        "kind": type(representation).__name__,
-        "representation": asdict(representation),
+        "representation": _described(representation),
         "audio": audio.model_dump(exclude={"on_bad_audio"}),
         "names": list(paths),
     }
     return digest(content, length=_DIGITS)
+
+
+def _described(value: Any) -> Any:
+    """Plain data that tells a representation, and those inside it, by kind and parameters."""
+    if is_dataclass(value):
+        content = {field.name: _described(getattr(value, field.name)) for field in fields(value)}
+        return {"kind": type(value).__name__, **content}
+    return [_described(item) for item in value] if isinstance(value, tuple) else value
 
 
 def _states(paths: dict[str, Path]) -> list[FileState | None]:

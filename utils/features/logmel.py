@@ -6,26 +6,26 @@ from typing import Literal
 
 import numpy as np
 
-from utils.errors import ConfigError
+from utils.features.filters import filterbank
+from utils.features.spectrum import framed, magnitudes, window_values
 
 EPS = float(np.finfo(np.float64).eps)
-"""Added to the samples and, for the natural logarithm, to the mel bands (as dcase_util does)."""
+"""Added to zero-padded clips and, for the natural logarithm, to the bands (as dcase_util does)."""
 
 AMPLITUDE_FLOOR = 1e-5
 """Smallest amplitude that the decibel scale shows: -100 dB (librosa's ``amin``)."""
 
-_BLOCK_SAMPLES = (
-    3 * 2**16
-)  # frames are transformed in blocks of so many samples, to stay in the cache
 _BAND_GROUP = 8  # neighbouring mel bands that share one matrix product over the bins they need
 
 
 @dataclass(frozen=True)
 class LogMel:
-    """A clip's log-mel spectrogram: ``log(M · |STFT(y + eps)| ** power)``.
+    """A clip's log-mel spectrogram: ``log(M · |STFT(scale · y + offset)| ** power)``.
 
-    STFT is librosa's: centred frames, zeros beyond both ends of the clip, a periodic window padded
-    to ``n_fft``. M is ``librosa.filters.mel``. The logarithm ``natural`` is ``ln(x + eps)``;
+    STFT is librosa's: centred frames, a periodic window padded to ``n_fft``, and beyond both ends
+    of the clip zeros or the clip mirrored. The offset is dcase_util's EPS with zeros and 0 with
+    mirrored ends, the convention of torchaudio: there silence is silence. M is
+    ``librosa.filters.mel``, or its like over hertz. The logarithm ``natural`` is ``ln(x + eps)``;
     ``decibel`` is ``20 log10(max(x, 1e-5))`` of a magnitude and ``10 log10(max(x, 1e-10))`` of a
     power spectrogram: ``librosa.amplitude_to_db`` and ``power_to_db`` with ``top_db=None``, so that
     a frame does not depend on the rest of its clip. :func:`definition` says the same in float64 by
@@ -34,7 +34,7 @@ class LogMel:
 
     Attributes:
         sample_rate: hertz.
-        n_samples: clip length in samples.
+        n_samples: clip length in samples; with mirrored ends more than half of ``n_fft``.
         window_length: samples.
         hop_length: samples.
         n_fft: FFT length in samples, at least ``window_length``.
@@ -43,10 +43,12 @@ class LogMel:
         f_min: lower edge of the lowest band, hertz.
         f_max: upper edge of the highest band, hertz.
         power: 1 for magnitude, 2 for power.
-        mel_scale: ``slaney`` or ``htk``.
+        mel_scale: ``slaney``, ``htk``, or ``linear`` for bands of equal width in hertz.
         mel_norm: ``slaney`` gives every band unit area, ``none`` unit height.
         log: ``natural`` or ``decibel``.
         n_frames: frames kept, from the start of the clip.
+        pad: what lies beyond both ends: ``zeros``, or ``reflect`` for the clip mirrored.
+        scale: samples are multiplied by this.
     """
 
     sample_rate: int
@@ -59,15 +61,27 @@ class LogMel:
     f_min: float
     f_max: float
     power: Literal[1, 2]
-    mel_scale: Literal["slaney", "htk"]
+    mel_scale: Literal["slaney", "htk", "linear"]
     mel_norm: Literal["slaney", "none"]
     log: Literal["natural", "decibel"]
     n_frames: int
+    pad: Literal["zeros", "reflect"] = "zeros"
+    scale: float = 1.0
 
     @property
     def shape(self) -> tuple[int, int]:
         """(mels, frames) of one clip."""
         return self.n_mels, self.n_frames
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """(mels, frames, 1): one clip with an axis of channels."""
+        return self.n_mels, self.n_frames, 1
+
+    @property
+    def offset(self) -> float:
+        """What is added to the scaled samples."""
+        return EPS if self.pad == "zeros" else 0.0
 
     @property
     def span(self) -> tuple[int, int]:
@@ -82,25 +96,17 @@ class LogMel:
     @cached_property
     def window_values(self) -> np.ndarray:
         """Periodic window, float32 (window_length,)."""
-        from scipy.signal import get_window
-
-        return get_window(self.window, self.window_length, fftbins=True).astype(np.float32)
+        return window_values(self.window, self.window_length)
 
     @cached_property
     def mel_weights(self) -> np.ndarray:
-        """Mel filterbank M of librosa, float32 (mels, n_fft // 2 + 1).
+        """Filterbank M, float32 (mels, n_fft // 2 + 1)."""
+        return mel_filters(self).astype(np.float32)
 
-        Raises:
-            ConfigError: when a band is so narrow that no FFT bin falls into it.
-        """
-        weights = mel_filters(self).astype(np.float32)
-        empty = np.flatnonzero(~weights.any(axis=1))
-        if empty.size:
-            raise ConfigError(
-                f"features.n_mels: {empty.size} of {self.n_mels} mel bands (first: {empty[0]}) "
-                f"hold no FFT bin; take fewer bands or an n_fft above {self.n_fft}."
-            )
-        return weights
+    @property
+    def empty_bands(self) -> np.ndarray:
+        """Numbers of the bands so narrow that no FFT bin falls into them: always at the floor."""
+        return np.flatnonzero(~self.mel_weights.any(axis=1))
 
     @cached_property
     def _groups(self) -> tuple[tuple[slice, slice, np.ndarray], ...]:
@@ -109,18 +115,14 @@ class LogMel:
         for first in range(0, self.n_mels, _BAND_GROUP):
             bands = slice(first, min(first + _BAND_GROUP, self.n_mels))
             used = np.flatnonzero(self.mel_weights[bands].any(axis=0))
-            bins = slice(int(used[0]), int(used[-1]) + 1)
+            bins = slice(int(used[0]), int(used[-1]) + 1) if used.size else slice(0, 1)
             groups.append((bands, bins, np.ascontiguousarray(self.mel_weights[bands, bins])))
         return tuple(groups)
 
     def __call__(self, samples: np.ndarray) -> np.ndarray:
         """Compute the features of one clip; safe to call from several threads at once.
 
-        Why it is fast: float32 throughout; blocks of frames that stay in the cache, each one
-        ``scipy.fft`` call that transforms several frames by one vector instruction; the window is
-        laid at the start of the FFT buffer (its place changes phases only), so the zeros behind it
-        are written once; and M, of which 95 % is zero, is applied in groups of bands to the bins
-        they need.
+        M, of which 95 % is zero, is applied in groups of bands to the bins they need.
 
         Args:
             samples: float (n_samples,).
@@ -131,21 +133,13 @@ class LogMel:
         Raises:
             ValueError: when the clip has another length.
         """
-        from scipy.fft import rfft
-
-        frames = self._frames(samples)
         mel = np.empty(self.shape, np.float32)
-        step = max(8, _BLOCK_SAMPLES // self.n_fft)
-        buffer = np.zeros((min(step, self.n_frames), self.n_fft), np.float32)
-        for first in range(0, self.n_frames, step):
-            block = frames[first : first + step]
-            count = len(block)
-            np.multiply(block, self.window_values, out=buffer[:count, : self.window_length])
-            spectrum = np.abs(rfft(buffer[:count]))
+        blocks = magnitudes(self._frames(samples), window=self.window_values, n_fft=self.n_fft)
+        for frames, spectrum in blocks:
             if self.power == 2:
                 np.square(spectrum, out=spectrum)
             for bands, bins, weights in self._groups:
-                np.matmul(weights, spectrum[:, bins].T, out=mel[bands, first : first + count])
+                np.matmul(weights, spectrum[:, bins].T, out=mel[bands, frames])
         return self._logarithm(mel)
 
     def _frames(self, samples: np.ndarray) -> np.ndarray:
@@ -156,12 +150,19 @@ class LogMel:
             )
         first, end = self.span
         used = samples[:end]
+        behind = end - len(used)
         padded = np.empty(end - first, np.float32)
-        padded[:-first] = 0
-        padded[len(used) - first :] = 0
-        np.add(used, np.float32(EPS), out=padded[-first : len(used) - first], casting="same_kind")
-        windows = np.lib.stride_tricks.sliding_window_view(padded, self.window_length)
-        return windows[:: self.hop_length]
+        scaled = used if self.scale == 1 else used * np.float32(self.scale)
+        middle = padded[-first : len(used) - first]
+        np.add(scaled, np.float32(self.offset), out=middle, casting="same_kind")
+        if self.pad == "zeros":
+            padded[:-first] = 0
+            padded[len(used) - first :] = 0
+        else:
+            scale = np.float32(self.scale)
+            padded[:-first] = samples[-first:0:-1] * scale
+            padded[len(used) - first :] = samples[-1 - behind : -1][::-1] * scale
+        return framed(padded, window_length=self.window_length, hop_length=self.hop_length)
 
     def _logarithm(self, mel: np.ndarray) -> np.ndarray:
         """Take the logarithm in place."""
@@ -175,23 +176,16 @@ class LogMel:
 
 
 def mel_filters(representation: LogMel) -> np.ndarray:
-    """Filterbank of ``librosa.filters.mel``, float64 (mels, n_fft // 2 + 1)."""
-    import warnings
-
-    from librosa.filters import mel
-
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Empty filters", category=UserWarning)
-        return mel(
-            sr=representation.sample_rate,
-            n_fft=representation.n_fft,
-            n_mels=representation.n_mels,
-            fmin=representation.f_min,
-            fmax=representation.f_max,
-            htk=representation.mel_scale == "htk",
-            norm="slaney" if representation.mel_norm == "slaney" else None,
-            dtype=np.float64,
-        )
+    """Filterbank of a representation, float64 (mels, n_fft // 2 + 1)."""
+    return filterbank(
+        scale=representation.mel_scale,
+        norm=representation.mel_norm,
+        sample_rate=representation.sample_rate,
+        n_fft=representation.n_fft,
+        bands=representation.n_mels,
+        f_min=representation.f_min,
+        f_max=representation.f_max,
+    )
 
 
 def definition(representation: LogMel, samples: np.ndarray) -> np.ndarray:
@@ -207,13 +201,13 @@ def definition(representation: LogMel, samples: np.ndarray) -> np.ndarray:
     import librosa
 
     spectrum = librosa.stft(
-        samples.astype(np.float64) + EPS,
+        samples.astype(np.float64) * representation.scale + representation.offset,
         n_fft=representation.n_fft,
         hop_length=representation.hop_length,
         win_length=representation.window_length,
         window=representation.window,
         center=True,
-        pad_mode="constant",
+        pad_mode="constant" if representation.pad == "zeros" else "reflect",
     )
     power = representation.power
     mel = mel_filters(representation) @ np.abs(spectrum[:, : representation.n_frames]) ** power

@@ -1,22 +1,27 @@
-"""Mean and standard deviation of each mel band, and the normalisation by them."""
+"""Mean and standard deviation of each row of features, and the normalisation by them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 _BLOCK_BYTES = 32 * 2**20  # of float64 features held in memory at a time
 _RESOLUTION = float(np.finfo(np.float32).eps)
+_STILL = 1e-5  # a row that varies by less beside its values would have its rounding normalised
 
 
 @dataclass(frozen=True, eq=False)
 class Normaliser:
-    """Normalise every mel band: ``(x - mean) / std``.
+    """Normalise every row, of each channel: ``(x - mean) / std``.
+
+    The statistics have the axes of the features but for clips and frames, so they say themselves
+    how they lie: (rows,) for features (..., rows, frames), (rows, channels) for features
+    (..., rows, frames, channels).
 
     Attributes:
-        mean: float32 (mels,).
-        std: float32 (mels,), positive.
+        mean: float32 (rows,) or (rows, channels).
+        std: the same shape, positive.
     """
 
     mean: np.ndarray
@@ -28,31 +33,32 @@ class Normaliser:
 
         Blocks of clips are joined by the update of Chan, Golub and LeVeque (1979), which stays
         exact where a sum of squares would cancel. The standard deviation is the sample's (n - 1).
-        Where it is no larger than float32 can tell beside the mean (a constant band), or where
-        there is one frame only, it is 1, so that such a band becomes 0.
+        Where it is no larger than float32 can tell beside the mean (a constant row), or where
+        there is one frame only, it is 1, so that such a row becomes 0.
 
         Args:
-            array: (clips, mels, frames), may be a memory map.
+            array: (clips, rows, frames) or (clips, rows, frames, channels), may be a memory map.
             rows: clips to use.
 
         Raises:
             ValueError: without rows, or for an array of other dimensions.
         """
-        if array.ndim != 3 or len(rows) == 0:
+        if array.ndim not in (3, 4) or len(rows) == 0:
             raise ValueError(
-                f"expected rows of an array (clips, mels, frames), received {len(rows)} rows of an "
-                f"array of shape {array.shape}"
+                "expected rows of an array (clips, rows, frames) or (clips, rows, frames, "
+                f"channels), received {len(rows)} rows of an array of shape {array.shape}"
             )
         order = np.sort(np.asarray(rows, dtype=np.int64))
         step = max(1, _BLOCK_BYTES // (8 * array[0].size))
-        count, mean, squares = 0, np.zeros(array.shape[1]), np.zeros(array.shape[1])
+        kept = array.shape[1:2] + array.shape[3:]
+        count, mean, squares = 0, np.zeros(kept), np.zeros(kept)
         for first in range(0, len(order), step):
             block = array[order[first : first + step]].astype(np.float64)
             added = block.shape[0] * block.shape[2]
             block_mean = block.mean(axis=(0, 2))
             block -= block_mean[:, None]
             shift = block_mean - mean
-            squares += np.einsum("cmf,cmf->m", block, block)
+            squares += np.einsum("crf...,crf...->r...", block, block)
             squares += shift**2 * (count * added / (count + added))
             mean += shift * (added / (count + added))
             count += added
@@ -61,10 +67,15 @@ class Normaliser:
         return cls(mean.astype(np.float32), std.astype(np.float32))
 
     def __call__(self, features: Any) -> Any:
-        """Normalise (..., mels, frames): a NumPy array or a TensorFlow tensor, as comes back."""
+        """Normalise features: a NumPy array or a TensorFlow tensor, as comes back.
+
+        Args:
+            features: (..., rows, frames) for statistics of rows, (..., rows, frames, channels) for
+                statistics of rows and channels.
+        """
         return (features - self.mean[:, None]) / self.std[:, None]
 
-    def as_dict(self) -> dict[str, list[float]]:
+    def as_dict(self) -> dict[str, list[Any]]:
         """Return plain data that JSON holds without loss."""
         return {"mean": self.mean.tolist(), "std": self.std.tolist()}
 
@@ -80,6 +91,73 @@ class Normaliser:
             std = np.asarray(content["std"], dtype=np.float32)
         except (KeyError, TypeError) as error:
             raise ValueError(f"a normaliser has lists mean and std ({error!r})") from error
-        if mean.ndim != 1 or mean.shape != std.shape or not np.all(std > 0):
+        if mean.ndim not in (1, 2) or mean.shape != std.shape or not np.all(std > 0):
             raise ValueError("a normaliser has as many means as positive stds")
         return cls(mean, std)
+
+
+@dataclass(frozen=True)
+class ClipNormaliser:
+    """Normalise every row of every clip, of each channel, by its own mean and standard deviation.
+
+    Both are over the clip's frames, the deviation is the population's (n), as
+    ``scipy.stats.zscore`` and ``sklearn.preprocessing.StandardScaler`` have it. A row that stands
+    still becomes 0: one whose deviation is at most 1e-5 of its values (or of 1, if they are
+    smaller). It is the floor of the logarithm, as above half the rate of a recording that was
+    resampled; to normalise it would blow up the rounding of float32 to features.
+    """
+
+    def __call__(self, features: Any) -> Any:
+        """Normalise features: a NumPy array or a TensorFlow tensor, as comes back.
+
+        Everything is measured from the row's first frame, so that a mean far from 0 costs no
+        digits.
+
+        Args:
+            features: float32 (clips, rows, frames) or (clips, rows, frames, channels). The axis of
+                clips is needed: it tells which one the frames are.
+
+        Raises:
+            ValueError: for an array of other dimensions.
+        """
+        rank = len(features.shape)
+        if rank not in (3, 4):
+            raise ValueError(
+                "expected features (clips, rows, frames) or (clips, rows, frames, channels), "
+                f"received {rank} axes"
+            )
+        first = features[:, :, :1]
+        above = features - first
+        if isinstance(features, np.ndarray):
+            above -= above.mean(axis=2, keepdims=True)
+            std = np.sqrt(np.square(above).mean(axis=2, keepdims=True))
+            still = std <= _STILL * np.maximum(np.abs(first), 1.0)
+            return above * np.where(still, np.float32(0), 1 / np.where(still, np.float32(1), std))
+        import tensorflow as tf
+
+        above -= tf.reduce_mean(above, axis=2, keepdims=True)
+        std = tf.sqrt(tf.reduce_mean(tf.square(above), axis=2, keepdims=True))
+        still = std <= _STILL * tf.maximum(tf.abs(first), 1.0)
+        return tf.where(still, tf.zeros_like(above), tf.math.divide_no_nan(above, std))
+
+
+def normaliser_of(
+    method: Literal["mean_std", "clip_mean_std", "none"], content: Mapping[str, Any] | None
+) -> Normaliser | ClipNormaliser | None:
+    """Return the normaliser of a set's settings.
+
+    Args:
+        method: ``features.normalise.method`` of the settings.
+        content: :meth:`Normaliser.as_dict` for ``mean_std``, None for the others.
+
+    Raises:
+        ValueError: when the content is not what the method needs.
+    """
+    if (method == "mean_std") != (content is not None):
+        raise ValueError(
+            f"features.normalise.method {method} comes "
+            + ("without its statistics" if content is None else "with statistics it has no use for")
+        )
+    if content is not None:
+        return Normaliser.from_dict(content)
+    return ClipNormaliser() if method == "clip_mean_std" else None

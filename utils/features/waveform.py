@@ -18,9 +18,19 @@ class Waveform:
     n_samples: int
 
     @property
+    def hop_length(self) -> int:
+        """Samples from one step of the time axis to the next: 1."""
+        return 1
+
+    @property
     def shape(self) -> tuple[int]:
         """(samples,) of one clip."""
         return (self.n_samples,)
+
+    @property
+    def input_shape(self) -> tuple[int, int]:
+        """(samples, 1): one clip with an axis of channels."""
+        return self.n_samples, 1
 
     def __call__(self, samples: np.ndarray) -> np.ndarray:
         """Return the clip as float32 (samples,).

@@ -10,11 +10,13 @@ from utils.inference.predictor import (
     load_predictor,
     save_keras,
 )
+from utils.inference.refinement import Refinement
 
 __all__ = [
     "FilePredictor",
     "Metadata",
     "Predictor",
+    "Refinement",
     "compare",
     "latency_ms",
     "load_keras",

@@ -9,6 +9,7 @@ import numpy as np
 
 from utils.errors import AudioError, UserError
 from utils.inference.predictor import Predictor
+from utils.inference.refinement import Refinement
 
 if TYPE_CHECKING:
     from utils.config.schema import AudioSettings
@@ -23,12 +24,14 @@ class FilePredictor:
         audio: sample rate, clip length, and how short clips are extended.
         representation: samples of one clip to features (mels, frames) or (samples,).
         normaliser: features to normalised features; None where they stay as they are.
+        refinement: test-time augmentation and calibration.
     """
 
     predictor: Predictor
     audio: "AudioSettings"
     representation: Callable[[np.ndarray], np.ndarray]
     normaliser: Callable[[np.ndarray], np.ndarray] | None
+    refinement: Refinement
 
     @classmethod
     def of(cls, predictor: Predictor) -> "FilePredictor":
@@ -40,7 +43,7 @@ class FilePredictor:
         from pydantic import ValidationError
 
         from utils.config.schema import AudioSettings, FeatureSettings
-        from utils.features import Normaliser, from_settings
+        from utils.features import Normaliser, from_settings, normaliser_of
 
         metadata = predictor.metadata
         if metadata is None:
@@ -51,8 +54,7 @@ class FilePredictor:
         try:
             audio = AudioSettings.model_validate(metadata.audio)
             features = FeatureSettings.model_validate(metadata.features)
-            known = metadata.normaliser
-            normaliser = None if known is None else Normaliser.from_dict(known)
+            normaliser = normaliser_of(features.normalise.method, metadata.normaliser)
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"])
@@ -62,12 +64,18 @@ class FilePredictor:
         except ValueError as error:
             raise UserError(f"{predictor.path}: its metadata is wrong: {error}.") from error
         representation = from_settings(audio, features)
-        if normaliser is not None and normaliser.mean.shape != representation.shape[:1]:
+        statistics = representation.shape[:1] + representation.shape[2:]
+        if isinstance(normaliser, Normaliser) and normaliser.mean.shape != statistics:
             raise UserError(
                 f"{predictor.path}: its metadata is wrong: {normaliser.mean.size} means for "
                 f"features of shape {representation.shape}."
             )
-        return cls(predictor, audio, representation, normaliser)
+        refinement = Refinement.of(
+            representation,
+            shifts_seconds=metadata.shifts_seconds,
+            temperature=metadata.temperature,
+        )
+        return cls(predictor, audio, representation, normaliser, refinement)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -122,6 +130,6 @@ class FilePredictor:
             features = np.stack([self.representation(clip) for clip in clips])
         if self.normaliser is not None:
             features = self.normaliser(features)
-        probabilities = self.predictor(features)
+        probabilities = self.refinement(self.predictor, features)
         weights = [len(part) for part in parts]
         return np.average(probabilities, axis=0, weights=weights).astype(np.float32)

@@ -16,7 +16,7 @@ from typing import Any
 from utils.errors import UserError
 from utils.files import write_text
 
-VERSION = 1
+VERSION = 2
 """Of the JSON; a file of another version is refused."""
 
 ENTRY = "dcase_keras_pipeline"
@@ -40,6 +40,8 @@ class Metadata:
         features: ``FeatureSettings`` as plain data.
         normaliser: ``Normaliser.as_dict()``; None where features are not normalised.
         data: name of the data set that the model was trained on; ``demo`` for generated audio.
+        shifts_seconds: test-time augmentation that belongs to the system; (0.0,) is none.
+        temperature: of its calibration; 1 is none.
         version: of this format.
     """
 
@@ -49,6 +51,8 @@ class Metadata:
     features: dict[str, Any]
     normaliser: dict[str, Any] | None
     data: str
+    shifts_seconds: tuple[float, ...] = (0.0,)
+    temperature: float = 1.0
     version: int = VERSION
 
     def to_json(self) -> str:
@@ -81,12 +85,22 @@ class Metadata:
         wrong = [name for name, is_right in _CHECKS.items() if not is_right(content[name])]
         if wrong:
             raise UserError(f"{where}: its metadata holds a wrong value for {', '.join(wrong)}.")
-        return cls(**{**content, "classes": tuple(content["classes"])})
+        lists = {name: tuple(content[name]) for name in ("classes", "shifts_seconds")}
+        return cls(**{**content, **lists})
 
 
 def _is_names(value: Any) -> bool:
     """Whether this is a list of one or more texts."""
     return isinstance(value, list) and bool(value) and all(isinstance(name, str) for name in value)
+
+
+def _is_numbers(value: Any) -> bool:
+    """Whether this is a list of one or more numbers."""
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(number, int | float) for number in value)
+    )
 
 
 _CHECKS = {
@@ -96,6 +110,8 @@ _CHECKS = {
     "features": lambda value: isinstance(value, dict),
     "normaliser": lambda value: value is None or isinstance(value, dict),
     "data": lambda value: isinstance(value, str),
+    "shifts_seconds": _is_numbers,
+    "temperature": lambda value: isinstance(value, int | float) and value > 0,
 }
 
 

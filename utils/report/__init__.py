@@ -8,7 +8,8 @@
 * ``plots``: charts as SVG, spectrograms as PNG;
 * ``section``: the blocks of which a page is made;
 * ``html``: a self-contained page, and the blocks that every report has;
-* ``scenes``: the blocks of clip classification; a new task adds a file like it;
+* ``folds``: scores of folds side by side;
+* ``scenes``, ``words``: the blocks of a task; a new task adds a file like them;
 * ``comparison``: several runs in one table and one plot.
 
 No score is computed here.

@@ -228,7 +228,7 @@ def _score_panel(panel: "Axes", runs: Sequence[Results], measure: Measure) -> No
                        textcoords="offset points", ha="center", fontsize=8.5)  # fmt: skip
     better = "higher" if measure.higher_is_better else "lower"
     unit = f"{measure.unit}, " if measure.unit else ""
-    panel.set(title=measure.name, xlabel=f"{measure.name.lower()} ({unit}{better} is better)")
+    panel.set(title=measure.name, xlabel=f"{measure.in_text} ({unit}{better} is better)")
     panel.margins(x=0.18)
     panel.tick_params(axis="y", length=0)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from utils.files import write_text
+from utils.report.folds import fold_table
 from utils.report.limits import broken_limits
 from utils.report.measures import headline_measures
 from utils.report.plots import learning_curves
@@ -181,29 +182,9 @@ def _flattened(tree: Mapping[str, Any], path: str = "") -> list[tuple[str, str]]
     return pairs
 
 
-def fold_table(results: Results) -> Table | None:
-    """Headline scores of each fold, their mean and deviation; None for fewer than two folds.
-
-    ``scores["per_fold"]`` holds ``folds`` (scores by fold name), ``mean`` and ``deviation``.
-    """
-    summary = results.scores.get("per_fold", {})
-    folds = summary.get("folds", {})
-    if len(folds) < 2:
-        return None
-    measures = headline_measures(summary["mean"])
-    columns = (Column("Fold", words=True), *(Column(m.heading, m.short_heading) for m in measures))
-    named = [(name, scores, False) for name, scores in folds.items()]
-    named += [("mean", summary["mean"], True), ("deviation", summary["deviation"], True)]
-    rows = tuple(
-        Row((name, *(m.number(scores.get(m.key)) for m in measures)), summary=sums_up)
-        for name, scores, sums_up in named
-    )
-    return Table("Folds", columns, rows, "Deviation: standard deviation over folds (n - 1).")
-
-
 def _closing(results: Results, parameters_yaml: str) -> list[Section]:
     sections = []
-    folds = fold_table(results)
+    folds = fold_table(results.scores)
     if folds is not None:
         sections.append(Section("Folds", tables=(folds,)))
     if results.exports or results.limits:

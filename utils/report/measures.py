@@ -1,9 +1,11 @@
 """Names, units and direction of the scores, so that tables and plots of all tasks agree."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 MISSING = "–"
+_TOP_K = re.compile("top([1-9][0-9]{0,2})_recall")
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,11 @@ class Measure:
         return f"{self.number(value)} ± {self.number((bounds[1] - bounds[0]) / 2)}"
 
     @property
+    def in_text(self) -> str:
+        """Its name within a sentence: without a capital, unless it opens with an abbreviation."""
+        return self.name if self.name[:2].isupper() else f"{self.name[0].lower()}{self.name[1:]}"
+
+    @property
     def heading(self) -> str:
         """Name and unit for a column."""
         return f"{self.name} {self.unit}".rstrip()
@@ -66,11 +73,29 @@ MEASURES: dict[str, Measure] = {
         Measure(
             "log_loss_micro", "Log loss (micro)", "Loss", higher_is_better=False, headline=False
         ),
+        Measure("kl", "KL divergence", "KL", higher_is_better=False),
+        Measure(
+            "kl_uniform", "KL of the uniform", "Uniform", higher_is_better=False, headline=False
+        ),
+        Measure(
+            "ece", "Calibration error", "ECE", decimals=4, higher_is_better=False, headline=False
+        ),
     )
 }
 
 
+def top_k_recall(words: int) -> Measure:
+    """How the recall among the ``words`` most likely classes is shown (``top4_recall``)."""
+    return Measure(f"top{words}_recall", f"Top-{words} recall", f"Top {words}", "%", 100.0, 1)
+
+
 def headline_measures(keys: Iterable[str]) -> tuple[Measure, ...]:
-    """Of the given score names those that stand in summaries, in the order of ``MEASURES``."""
+    """Of the given score names those that stand in summaries.
+
+    Returns:
+        Those of ``MEASURES`` in its order, then recalls by their number of classes.
+    """
     given = set(keys)
-    return tuple(m for m in MEASURES.values() if m.headline and m.key in given)
+    counts = sorted(int(found[1]) for key in given if (found := _TOP_K.fullmatch(key)))
+    known = (m for m in MEASURES.values() if m.headline and m.key in given)
+    return (*known, *(top_k_recall(count) for count in counts))

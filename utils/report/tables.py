@@ -105,8 +105,13 @@ def _escaped(text: str) -> str:
 
 
 def show(console: "Console", *tables: Table) -> None:
-    """Print tables so that no number is broken, however narrow the terminal is."""
+    """Print tables so that no number is broken, however narrow the terminal is.
+
+    A table without rows is passed over.
+    """
     for table in tables:
+        if not table.rows:
+            continue
         console.print()
         console.print(to_rich(table, width=console.width))
 

@@ -20,32 +20,28 @@ from rich.progress import (
 )
 from rich.progress import Progress as ProgressBar
 
-from utils.config.schema import SelectSettings
+from utils.config.schema import TrainingSettings
 from utils.errors import UserError
 from utils.files import write_text
 from utils.training.checkpoint import Progress, save
 
 
 class KeepState(keras.callbacks.Callback):
-    """Record each epoch, keep the best weights, write a full-state checkpoint.
+    """Record each epoch, keep the best weights, write a full-state checkpoint, stop in time.
 
     Args:
         folder: receives ``history.csv`` and ``checkpoint.npz``.
         progress: changed in place after each epoch.
-        select: which epoch counts as the best.
-        every: epochs between checkpoints; the last epoch is always saved.
-        epochs: number of the last epoch.
+        settings: the section ``training``: which epoch counts as the best, when to stop, how often
+            a checkpoint is written. The state after the last epoch is always saved.
     """
 
-    def __init__(
-        self, *, folder: Path, progress: Progress, select: SelectSettings, every: int, epochs: int
-    ) -> None:
+    def __init__(self, *, folder: Path, progress: Progress, settings: TrainingSettings) -> None:
         super().__init__()
         self.folder = folder
         self.progress = progress
-        self.select = select
-        self.every = every
-        self.epochs = epochs
+        self.settings = settings
+        self.select = settings.select
         self.earlier = progress.seconds
         self.start = time.monotonic()
 
@@ -58,6 +54,7 @@ class KeepState(keras.callbacks.Callback):
                 f"training: the loss became {row['loss']} in epoch {number}; lower "
                 "training.optimizer's learning_rate, or look for silent or extreme clips."
             )
+        row["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         self.progress.history.append(row)
         if number > self.select.after_epoch and self._is_better(row[self.select.metric]):
             self.progress.best_epoch = number
@@ -65,7 +62,9 @@ class KeepState(keras.callbacks.Callback):
             self.progress.best_weights = self.model.get_weights()
         self.progress.seconds = self.earlier + time.monotonic() - self.start
         write_history(self.folder / "history.csv", self.progress.history)
-        if number % self.every == 0 or number == self.epochs:
+        self.model.stop_training = self.progress.gave_up(self.settings)
+        last = self.model.stop_training or number == self.settings.epochs
+        if last or number % self.settings.checkpoint_epochs == 0:
             save(self.folder / "checkpoint.npz", self.model, self.progress)
 
     def _is_better(self, value: float) -> bool:
@@ -115,6 +114,10 @@ class ShowProgress(keras.callbacks.Callback):
         self.done = epoch + 1
         numbers = " ".join(f"{_short(name)} {value:.3f}" for name, value in (logs or {}).items())
         self.bar.update(self.task, completed=self.done, numbers=numbers)
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Nothing is left to do, also where the training stopped early."""
+        self.bar.update(self.task, total=self.done)
 
     def close(self) -> None:
         """Leave the last state of the bar on the console, also after an error."""

@@ -13,6 +13,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from utils.config.schema import TrainingSettings
 from utils.errors import UserError
 from utils.files import whole_file
 
@@ -44,6 +45,16 @@ class Progress:
     def new(cls) -> "Progress":
         """Progress of a training that has not begun."""
         return cls(history=[], best_epoch=0, best_value=None, best_weights=[])
+
+    def gave_up(self, settings: TrainingSettings) -> bool:
+        """Whether so many competing epochs as ``patience`` have passed since the best one.
+
+        It follows from the record alone, so a training that stopped stays stopped.
+        """
+        if settings.patience is None:
+            return False
+        since = max(self.best_epoch, settings.select.after_epoch)
+        return len(self.history) - since >= settings.patience
 
 
 def save(path: Path, model: "keras.Model", progress: Progress) -> None:

@@ -2,34 +2,44 @@
 
 import difflib
 import inspect
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from utils.config.schema import TrainingSettings
+import numpy as np
+
+from utils.config.schema import ScheduleSettings, TrainingSettings
 from utils.errors import ConfigError
+from utils.targets import TargetKind
 from utils.training.devices import use_xla
+from utils.training.schedule import make_schedule
 
 if TYPE_CHECKING:
     import keras
 
+_NO_NAMES = {"get", "serialize", "deserialize"}  # functions of the modules, no loss or metric
+_KINDS = {"single_label": "one-hot", "multi_label": "multi-hot", "distribution": "distribution"}
 
-def compile_model(model: "keras.Model", settings: TrainingSettings) -> "keras.Model":
+
+def compile_model(
+    model: "keras.Model", settings: TrainingSettings, *, steps: int = 1
+) -> "keras.Model":
     """Compile by the settings, refusing what would fail only after hours of features.
 
     Args:
         model: a built network.
         settings: the section ``training``.
+        steps: training batches per epoch, for the schedule of the learning rate; 1 serves where
+            nothing is trained.
 
     Raises:
-        ConfigError: unknown optimiser, argument, loss or metric, or a selection metric that no
-            epoch would report.
+        ConfigError: unknown optimiser, argument, loss or metric, a schedule that does not fit, or a
+            selection metric that no epoch would report.
     """
     import keras
 
-    optimizer = make_optimizer(settings.optimizer)
-    _check_name("training.loss", settings.loss, keras.losses.get, _names(keras.losses))
+    optimizer = scheduled_optimizer(settings, steps=steps)
+    _check_name("training.loss", settings.loss, keras.losses)
     for metric in settings.metrics:
-        _check_name("training.metrics", metric, keras.metrics.get, _names(keras.metrics))
+        _check_name("training.metrics", metric, keras.metrics)
     columns = needed_columns(settings)
     if settings.select.metric not in columns:
         raise ConfigError(
@@ -46,20 +56,25 @@ def compile_model(model: "keras.Model", settings: TrainingSettings) -> "keras.Mo
     return model
 
 
-def check(model: "keras.Model", settings: TrainingSettings, *, classes: int) -> None:
+def check(
+    model: "keras.Model",
+    settings: TrainingSettings,
+    *,
+    classes: int,
+    kind: TargetKind = "single_label",
+) -> None:
     """Compile a network and take one step of nothing, so that no mistake waits for the audio.
 
     Args:
         model: a freshly built network; it is not to be used afterwards.
         settings: the section ``training``.
         classes: number of values that the network gives for a clip.
+        kind: what the targets are.
 
     Raises:
         ConfigError: when the output is not one row of values a clip, or loss, metrics and output do
             not fit together.
     """
-    import numpy as np
-
     shapes = [tuple(output.shape[1:]) for output in model.outputs]
     if shapes != [(classes,)]:
         raise ConfigError(
@@ -69,12 +84,20 @@ def check(model: "keras.Model", settings: TrainingSettings, *, classes: int) -> 
     compile_model(model, settings)
     clip = np.zeros((1, *model.inputs[0].shape[1:]), np.float32)
     try:
-        model.test_on_batch(clip, np.eye(1, classes, dtype=np.float32))
+        model.test_on_batch(clip, _example(classes, kind))
     except (ValueError, TypeError) as error:
         raise ConfigError(
             f"training.loss: {settings.loss} (metrics {', '.join(settings.metrics)}) does not fit "
-            f"one-hot targets: {' '.join(str(error).split())}"
+            f"{_KINDS[kind]} targets: {' '.join(str(error).split())}"
         ) from error
+
+
+def _example(classes: int, kind: TargetKind) -> np.ndarray:
+    """Targets of one clip, float32 (1, classes): one class, two of them, or equal shares."""
+    if kind == "distribution":
+        return np.full((1, classes), 1 / classes, np.float32)
+    labels = 1 if kind == "single_label" else 2
+    return (np.arange(classes) < labels).astype(np.float32)[np.newaxis]
 
 
 def selection_note(settings: TrainingSettings) -> str | None:
@@ -87,10 +110,47 @@ def selection_note(settings: TrainingSettings) -> str | None:
     )
 
 
+def stopping_note(settings: TrainingSettings, *, epochs: int) -> str | None:
+    """What has to be said when ``patience`` ended the training after so many epochs."""
+    if epochs >= settings.epochs:
+        return None
+    return (
+        f"training stopped after epoch {epochs} of {settings.epochs}: {settings.select.metric} had "
+        f"not become better for {settings.patience} epoch{'s' if settings.patience != 1 else ''}."
+    )
+
+
 def needed_columns(settings: TrainingSettings) -> tuple[str, ...]:
-    """Columns of ``history.csv`` that an epoch reports, without the epoch's number."""
+    """Columns of ``history.csv`` from which the best epoch can be chosen.
+
+    Keras names the column of a metric as the metric was written, with ``val_`` before it for
+    validation clips.
+    """
     once = ("loss", *settings.metrics)
     return once + tuple(f"val_{name}" for name in once)
+
+
+def scheduled_optimizer(settings: TrainingSettings, *, steps: int) -> "keras.optimizers.Optimizer":
+    """Make the optimiser with its learning rate, or with the schedule that starts from it.
+
+    Raises:
+        ConfigError: as :func:`make_optimizer` and ``make_schedule``, or a schedule for an optimiser
+            without a learning rate.
+    """
+    plain = make_optimizer(settings.optimizer)
+    ((name, arguments),) = settings.optimizer.items()
+    rate = plain.get_config().get("learning_rate")
+    if not isinstance(rate, float):
+        if settings.schedule == ScheduleSettings():
+            return plain
+        raise ConfigError(
+            f"training.schedule: {name} has no learning rate of its own to be changed; remove the "
+            "schedule or take another optimiser."
+        )
+    schedule = make_schedule(rate, settings, steps=steps)
+    if schedule is None:
+        return plain
+    return make_optimizer({name: (arguments or {}) | {"learning_rate": schedule}})
 
 
 def make_optimizer(settings: dict[str, dict[str, Any]]) -> "keras.optimizers.Optimizer":
@@ -125,15 +185,15 @@ def make_optimizer(settings: dict[str, dict[str, Any]]) -> "keras.optimizers.Opt
         raise ConfigError(f"{path}.{name}: {' '.join(str(error).split())}") from error
 
 
-def _names(module: Any) -> list[str]:
-    return [name for name in vars(module) if not name.startswith("_") and name.islower()]
-
-
-def _check_name(path: str, name: str, get: Callable[[str], Any], known: list[str]) -> None:
+def _check_name(path: str, name: str, module: Any) -> None:
+    """Refuse a name that ``keras.losses`` or ``keras.metrics`` does not make something of."""
     try:
-        get(name)
+        module.get(name)
     except ValueError as error:
+        known = [key for key in vars(module) if key[0] != "_" and key not in _NO_NAMES]
         raise ConfigError(f"{path}: unknown name {name!r}.{_nearest(name, known)}") from error
+    except TypeError as error:
+        raise ConfigError(f"{path}: {name!r} needs arguments, so a name is not enough.") from error
 
 
 def _nearest(name: str, known: list[str] | tuple[str, ...]) -> str:

@@ -23,8 +23,10 @@ class Trained:
 
     Attributes:
         model: the network with the best epoch's weights, in float32.
-        history: one row per epoch: epoch (from 1), loss, metrics and their ``val_`` twins.
+        history: one row per epoch: epoch (from 1), loss, metrics and their ``val_`` twins, and the
+            learning rate that the epoch ended with.
         best_epoch: epoch of the weights; the last one where no epoch competed.
+        stopped_early: whether ``patience`` ended the training before its last epoch.
         seconds: time spent on all epochs, by this process and those before it.
         earlier_seconds: of these, by the processes before it.
     """
@@ -32,6 +34,7 @@ class Trained:
     model: "keras.Model"
     history: tuple[dict[str, float], ...]
     best_epoch: int
+    stopped_early: bool
     seconds: float
     earlier_seconds: float
 
@@ -72,12 +75,12 @@ def fit(
     check_batch_size(settings.batch_size, strategy.num_replicas_in_sync)
     state_file = folder / "checkpoint.npz"
     with precision(settings.mixed_precision), strategy.scope():
-        model = compile_model(build(), settings)
+        model = compile_model(build(), settings, steps=steps)
         progress = checkpoint.Progress.new()
         if state_file.exists():
             progress = checkpoint.restore(state_file, model)
     first_epoch, earlier_seconds = len(progress.history), progress.seconds
-    if first_epoch < settings.epochs:
+    if first_epoch < settings.epochs and not progress.gave_up(settings):
         _run_epochs(
             model, batches(first_epoch), validation, progress,
             steps=steps, settings=settings, folder=folder, console=console, tensorboard=tensorboard,
@@ -87,7 +90,8 @@ def fit(
     return Trained(
         model=best,
         history=tuple(progress.history),
-        best_epoch=progress.best_epoch or settings.epochs,
+        best_epoch=progress.best_epoch or len(progress.history),
+        stopped_early=len(progress.history) < settings.epochs,
         seconds=progress.seconds,
         earlier_seconds=earlier_seconds,
     )
@@ -108,10 +112,7 @@ def _run_epochs(
     from utils.training.callbacks import KeepState, ShowProgress
 
     first_epoch = len(progress.history)
-    keep = KeepState(
-        folder=folder, progress=progress, select=settings.select,
-        every=settings.checkpoint_epochs, epochs=settings.epochs,
-    )  # fmt: skip
+    keep = KeepState(folder=folder, progress=progress, settings=settings)
     callbacks: list[Any] = [keep]
     shown = None
     if console is not None:

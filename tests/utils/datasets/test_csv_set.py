@@ -1,13 +1,16 @@
 """A user's own table and audio folder."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from utils.config.schema import ColumnSettings, DatasetSettings, ValidationSettings
-from utils.datasets import load, load_evaluation
+from utils import datasets
+from utils.config.schema import AudioSettings, ColumnSettings, DatasetSettings, ValidationSettings
+from utils.datasets import load_evaluation
 from utils.errors import DataError
 
+load = partial(datasets.load, audio=AudioSettings(), cache=Path("cache"))
 RANDOM = ValidationSettings(method="random")
 
 
@@ -75,11 +78,38 @@ def test_without_folds_a_test_part_is_drawn_and_noted(tmp_path):
     data = load(chosen, root=tmp_path)
     fold = data.folds[0]
     assert [len(fold.test), len(fold.clips)] == [6, 18] or 4 <= len(fold.test) <= 6
-    assert f"has no fold column: {len(fold.test)} of 18 clips were drawn for test" in data.notes[0]
+    assert (
+        f"clips.csv gives no test part: {len(fold.test)} of 18 clips were drawn for test"
+        in data.notes[0]
+    )
     assert not {c.group for c in fold.test} & {c.group for c in fold.train + fold.validation}
     assert load(chosen, root=tmp_path).identity == data.identity
     with pytest.raises(DataError, match="has no fold 2, only 1"):
         load(chosen.model_copy(update={"folds": (2,)}), root=tmp_path)
+
+
+def test_the_drawn_test_part_is_as_large_as_asked(tmp_path):
+    chosen = settings(columns=ColumnSettings(), test_amount=0.5)
+    fold = load(chosen, root=write(tmp_path)).folds[0]
+    assert len(fold.test) == 8  # of nine clips of each class, half rounded to even
+
+
+def test_cross_validation_where_the_table_has_no_folds(tmp_path):
+    chosen = settings(ValidationSettings(method="group"), columns=ColumnSettings(group="source"))
+    data = load(chosen, root=write(tmp_path), folds=3)
+    assert [fold.name for fold in data.folds] == ["fold1", "fold2", "fold3"]
+    assert sorted(clip.name for fold in data.folds for clip in fold.test) == sorted(
+        clip.name for clip in data.clips
+    )
+    assert data.notes == ("18 clips were divided at random into 3 folds (seed 0, method 'group').",)
+    only = load(chosen.model_copy(update={"folds": (2,)}), root=tmp_path, folds=3)
+    assert only.folds == data.folds[1:2]
+
+
+@pytest.mark.parametrize("wanted", [None, (2,)])
+def test_folds_of_the_table_are_not_divided_anew(tmp_path, wanted):
+    with pytest.raises(DataError, match=r"'csv' has its own 3 folds; leave training\.folds out"):
+        load(settings(folds=wanted), root=write(tmp_path), folds=5)
 
 
 @pytest.mark.parametrize(

@@ -1,19 +1,23 @@
 """Demo data: the published layout, and class structure that is neither trivial nor absent."""
 
 import itertools
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
-from utils.config.schema import DatasetSettings
-from utils.datasets import demo, load, load_evaluation
+from utils import datasets
+from utils.config.schema import AudioSettings, DatasetSettings
+from utils.datasets import demo, load_evaluation
 from utils.datasets.demo import DemoSize
 from utils.datasets.demo_devices import DEVICES, capture
 from utils.datasets.demo_sounds import SAMPLE_RATE, SCENES, place, record
 from utils.datasets.tau import SCENES as TAU_SCENES
 from utils.errors import UserError
 
+load = partial(datasets.load, audio=AudioSettings(), cache=Path("cache"))
 SMALL = DemoSize(training_a=5, training_rare=1, test=1, evaluation=3, seconds=1.5)
 TINY = DemoSize(training_a=2, training_rare=0, test=0, evaluation=0, seconds=0.5)
 

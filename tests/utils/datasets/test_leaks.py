@@ -31,3 +31,18 @@ def test_the_same_file_in_two_parts_is_an_error():
     fold = Fold("fold1", clips((1, "a")), clips((1, "a")), ())
     with pytest.raises(DataError, match=r"1 files are in both .*training.*validation.*1-a"):
         find_leaks([fold])
+
+
+def test_held_out_clips_are_compared_with_all_folds():
+    folds = [
+        Fold("fold1", clips((1, "a")), clips((2, "b")), clips((3, "c"))),
+        Fold("fold2", clips((3, "c")), clips((2, "b")), clips((1, "a"))),
+    ]
+    assert find_leaks(folds, clips((4, "d"))) == ()
+    assert find_leaks(folds, clips((4, "c"), (5, "c"))) == (
+        "all folds: 1 groups (places, speakers or source recordings) are in both the"
+        " cross-validated part (1 clips) and the held-out test part (2 clips), such as c: scores"
+        " may be too good.",
+    )
+    with pytest.raises(DataError, match=r"all folds: 1 files are in both .*held-out.*3-c"):
+        find_leaks(folds, clips((3, "c")))

@@ -115,6 +115,18 @@ def test_single_clips_balanced_by_class():
     assert len(train) == 78
 
 
+def test_mixtures_are_divided_without_regard_to_labels():
+    """Each combination of labels occurs once: no class of combinations could give its share."""
+    clips = [Clip(f"{n:03d}.wav", Path("x"), (f"a{n}", f"b{n}")) for n in range(100)]
+    clips.append(Clip("one_word.wav", Path("x"), ("a1",)))
+    settings = ValidationSettings(method="random", amount=0.2)
+    train, validation = split_validation(clips, settings)
+    assert (len(train), len(validation)) == (81, 20)
+    assert validation != tuple(clips[:20])
+    other = split_validation(clips, settings.model_copy(update={"seed": 1}))[1]
+    assert other != validation
+
+
 def test_what_a_method_needs_is_said():
     clips = [Clip(f"{n}.wav", Path("x"), ("dog",)) for n in range(10)]
     with pytest.raises(DataError, match=r"has no city or no location.*choose method"):

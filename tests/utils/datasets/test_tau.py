@@ -2,15 +2,18 @@
 
 import errno
 import os
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from utils.config.schema import DatasetSettings, ValidationSettings
-from utils.datasets import load, load_evaluation
+from utils import datasets
+from utils.config.schema import AudioSettings, DatasetSettings, ValidationSettings
+from utils.datasets import load_evaluation
 from utils.datasets.tau import SCENES
 from utils.errors import DataError
 
+load = partial(datasets.load, audio=AudioSettings(), cache=Path("cache"))
 FOLDER_2020 = "TAU-urban-acoustic-scenes-2020-mobile-development"
 FOLDER_2021 = "TAU-urban-acoustic-scenes-2021-mobile-evaluation"
 META = ["filename", "scene_label", "identifier", "source_label"]
@@ -298,6 +301,25 @@ def test_labelled_clips_are_refused_for_evaluation(folder):
     (found / "audio/1.wav").symlink_to(known[3].path)
     with pytest.raises(DataError, match=r"1 of 2 evaluation clips are .*such as audio/1\.wav"):
         load_evaluation(DatasetSettings(), root=folder, known=known)
+
+
+def test_cross_validation_holds_the_published_test_list_out(folder):
+    data = load(
+        DatasetSettings(validation=ValidationSettings(method="group")), root=folder, folds=3
+    )
+    published = load(DatasetSettings(), root=folder)
+    assert data.held_out == published.folds[0].test
+    tested = [clip for fold in data.folds for clip in fold.test]
+    assert sorted(clip.name for clip in tested) == sorted(
+        clip.name for clip in published.folds[0].train + published.folds[0].validation
+    )
+    for fold in data.folds:
+        assert sorted(clip.labels[0] for clip in fold.test) == sorted(2 * SCENES)
+        parts = [{clip.group for clip in part} for part in (fold.train, fold.validation, fold.test)]
+        assert not parts[0] & parts[1] | parts[0] & parts[2] | parts[1] & parts[2]
+    assert data.unseen_devices == ("s4",)
+    assert data.classes == published.classes
+    assert data.identity != published.identity
 
 
 def test_a_folder_that_may_not_be_read_is_one_sentence(folder, monkeypatch):

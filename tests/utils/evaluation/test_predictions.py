@@ -32,7 +32,7 @@ def test_unlabelled_clips_have_no_truth():
 
 @pytest.mark.parametrize("labels", [("boat",), ("bus", "tram")])
 def test_a_label_that_cannot_be_scored_is_named(labels):
-    with pytest.raises(DataError, match=r"1\.wav: one label out of bus, tram"):
+    with pytest.raises(DataError, match=r"1\.wav: (has 2 labels|label 'boat' is none)"):
         Predictions.of_clips([clip("1.wav", *labels)], np.eye(2)[:1], classes=("bus", "tram"))
 
 

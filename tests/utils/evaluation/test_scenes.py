@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from utils.errors import DataError
-from utils.evaluation import Predictions, device_order, scenes, score_scenes, summarise_folds
+from utils.evaluation import Predictions, device_order, scenes, score_scenes
 
 CLASSES = ("bus", "metro", "tram")
 
@@ -233,16 +233,3 @@ def test_nothing_to_score_is_refused():
         score_scenes(
             Predictions(("1",), np.array([[0.5, 0.5]]), truth=np.array([0])), classes=CLASSES
         )
-
-
-def test_folds_are_summarised():
-    first = score_scenes(golden(), classes=CLASSES, bootstrap=0)
-    second = score_scenes(golden().on_devices(["a"]), classes=CLASSES, bootstrap=0)
-    summary = summarise_folds({"fold1": first, "fold2": second})
-    assert summary["folds"]["fold1"] == first.overall
-    assert summary["mean"]["accuracy"] == pytest.approx(0.75)  # of 0.5 and 1
-    assert summary["deviation"]["accuracy"] == pytest.approx(np.sqrt(0.125))
-    assert summarise_folds({"fold1": first})["deviation"]["accuracy"] is None
-    json.dumps(summary, allow_nan=False)
-    with pytest.raises(ValueError, match="at least one fold"):
-        summarise_folds({})

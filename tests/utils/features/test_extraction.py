@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from utils.config.schema import AudioSettings, FeatureSettings
+from utils.config.schema import AudioSettings, FeatureSettings, NormaliseSettings
 from utils.datasets import Clip
 from utils.errors import AudioError, DataError, UserError
 from utils.features import extract, extraction, from_settings
@@ -95,6 +95,44 @@ def test_whatever_changes_the_features_changes_the_folder(tmp_path, clips, repre
     soundfile.write(few[0].path, np.zeros(RATE // 4), RATE)
     folders.add(run(few, representation, tmp_path).folder)
     assert len(folders) == 5
+
+
+def test_rows_of_a_stack_are_kept_with_their_channels(tmp_path, clips, monkeypatch):
+    few, parts = clips[:4], [{}, {"n_fft": 1024}, {"pad": "reflect"}]
+    stack = from_settings(AUDIO, FEATURES.model_copy(update={"kind": "stack", "parts": parts}))
+    first = run(few, stack, tmp_path)
+    assert first.array.shape == (4, *stack.shape)
+    for row, clip in enumerate(few):
+        expected = extraction.read_features(clip.path, stack, audio=AUDIO)
+        np.testing.assert_array_equal(first.array[row], expected)
+    os.utime(few[1].path, ns=(0, 10**18))
+    second = run(few, stack, tmp_path)
+    np.testing.assert_array_equal(second.array, first.array)
+    monkeypatch.setattr(extraction, "read_features", lambda *_, **__: pytest.fail("computed again"))
+    assert run(few, stack, tmp_path).folder == second.folder
+
+
+def test_every_kind_and_parameter_has_a_key_of_its_own(tmp_path, clips):
+    changes = [
+        {},
+        {"pad": "reflect"},
+        {"scale": 2.0},
+        {"mel_scale": "linear"},
+        {"kind": "mfcc", "n_mfcc": 12},
+        {"kind": "mfcc", "n_mfcc": 11},
+        {"kind": "mfcc", "n_mfcc": 12, "pad": "reflect"},
+        {"kind": "log_spectrogram"},
+        {"kind": "log_spectrogram", "scale": 2.0},
+        {"kind": "stack", "parts": [{}]},
+        {"kind": "stack", "parts": [{}, {}]},
+        {"kind": "stack", "parts": [{}, {"scale": 2.0}]},
+        {"kind": "stack", "parts": [{"scale": 2.0}, {}]},
+        {"kind": "stack", "parts": [{"kind": "mfcc", "n_mfcc": 12}]},
+        {"kind": "waveform", "normalise": NormaliseSettings(method="none")},
+    ]
+    kinds = [from_settings(AUDIO, FEATURES.model_copy(update=change)) for change in changes]
+    folders = {run(clips[:1], kind, tmp_path).folder for kind in kinds}
+    assert len(folders) == len(changes)
 
 
 def test_bad_files_stop_the_run_or_are_listed(tmp_path, clips, representation):

@@ -5,7 +5,7 @@ import pytest
 
 from utils.audio import fit_length, read_audio
 from utils.config.schema import AudioSettings, FeatureSettings
-from utils.features import Waveform, from_settings
+from utils.features import ClipNormaliser, Waveform, from_settings
 from utils.features.graph import front_end
 
 DB = 20 / np.log(10)
@@ -19,16 +19,63 @@ SECOND = AudioSettings(seconds=1.0)
         {"power": 2, "log": "decibel", "window": "hann", "mel_scale": "htk"},
         {"log": "decibel", "hop_seconds": 0.023, "n_mels": 64},
         {"power": 2, "window_seconds": 0.033, "n_fft": 1500},
+        {"pad": "reflect"},
+        {"pad": "reflect", "frames": 1},
+        {"pad": "reflect", "scale": 32768.0, "power": 2, "log": "decibel", "mel_scale": "linear"},
     ],
 )
 def test_equals_the_representation(noise, fields):
-    representation = from_settings(SECOND, FeatureSettings(frames=None, **fields))
+    representation = from_settings(SECOND, FeatureSettings(**{"frames": None, **fields}))
     batch = np.stack([noise, 0.01 * noise[::-1]])
     features = front_end(representation)(batch).numpy()
     assert features.dtype == np.float32
     expected = np.stack([representation(clip) for clip in batch])
     scale = 1.0 if representation.log == "decibel" else DB / representation.power
     assert np.abs(features - expected).max() * scale < 1e-4
+
+
+SPECTRUM = {"kind": "log_spectrogram", "window_seconds": 0.02, "hop_seconds": 0.01}
+OTHERS = {
+    "mfcc": {"kind": "mfcc", "log": "decibel", "n_mfcc": 13},
+    "log_spectrogram": {**SPECTRUM, "n_fft": 882},
+    "log_spectrogram_of_16_bit": {**SPECTRUM, "n_fft": 883, "scale": 32768.0},
+    "stack": {
+        "kind": "stack",
+        "parts": [{}, {"n_fft": 4096, "pad": "reflect"}, {"kind": "mfcc", "n_mfcc": 40}],
+    },
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_every_kind_equals_its_representation(noise, name):
+    settings = FeatureSettings(**{"frames": None, **OTHERS[name]})
+    representation = from_settings(SECOND, settings)
+    batch = np.stack([noise, 0.01 * noise[::-1]])
+    features = front_end(representation)(batch).numpy()
+    assert features.dtype == np.float32
+    assert features.shape == (2, *representation.shape)
+    expected = np.stack([representation(clip) for clip in batch])
+    tolerance = max(2e-4, 2e-6 * np.abs(expected).max())  # the first in dips of single bins
+    np.testing.assert_allclose(features, expected, atol=tolerance, rtol=0)
+
+
+def test_a_stack_normalised_clip_by_clip_inside_a_dataset(noise):
+    import tensorflow as tf
+
+    settings = FeatureSettings(frames=50, kind="stack", parts=[{}, {"n_fft": 4096}])
+    representation, normaliser = from_settings(SECOND, settings), ClipNormaliser()
+    clips = np.stack([noise, noise[::-1], 0.1 * noise])
+    data = tf.data.Dataset.from_tensor_slices(clips).batch(2).map(front_end(representation))
+    data = data.map(normaliser)
+    assert data.element_spec.shape.as_list() == [None, 40, 50, 2]
+    expected = normaliser(np.stack([representation(clip) for clip in clips]))
+    found = np.concatenate(list(data.as_numpy_iterator()))
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_what_has_no_graph_is_refused():
+    with pytest.raises(ValueError, match="no graph computes a function"):
+        front_end(lambda samples: samples)
 
 
 def test_kept_frames_are_the_first(noise):

@@ -31,6 +31,12 @@ VARIANTS = {
     "hop_1024_128_mels": {"hop_seconds": 1024 / 44_100, "n_mels": 128, "n_fft": 4096},
     "band_limits": {"f_min": 50.0, "f_max": 14_000.0, "n_mels": 33},
     "odd_n_fft": {"n_fft": 1765},
+    "mirrored_ends": {"pad": "reflect"},
+    "mirrored_ends_as_16_bit": {"pad": "reflect", "scale": 32768.0, "power": 2, "log": "decibel"},
+    "odd_n_fft_mirrored": {"n_fft": 1765, "pad": "reflect", "window_seconds": 0.021},
+    "odd_scale": {"scale": 3.0},
+    "linear_bands": {"mel_scale": "linear", "n_mels": 64, "f_min": 100.0, "f_max": 12_000.0},
+    "linear_unit_height": {"mel_scale": "linear", "mel_norm": "none"},
 }
 
 
@@ -70,11 +76,55 @@ def test_baseline_shape_and_kept_frames(noise):
     np.testing.assert_allclose(first(noise), whole(noise)[:, :7], atol=1e-6)
 
 
+def test_few_mirrored_frames_are_the_first(noise):
+    whole = from_fields(pad="reflect")
+    for frames in (1, 2, 7, 51):
+        first = replace(whole, n_frames=frames)
+        np.testing.assert_allclose(first(noise), whole(noise)[:, :frames], atol=1e-6)
+
+
+def torchaudios(samples: np.ndarray) -> np.ndarray:
+    """AmplitudeToDB of MelSpectrogram(16000, n_fft=512, win_length=400, hop_length=160, n_mels=80).
+
+    Its defaults: a periodic Hann window, power 2, mirrored ends, the HTK scale without norm,
+    10 log10(max(x, 1e-10)) without a limit below the peak.
+    """
+    spectrum = librosa.stft(
+        samples, n_fft=512, win_length=400, hop_length=160, window="hann", pad_mode="reflect"
+    )
+    filters = librosa.filters.mel(
+        sr=16_000, n_fft=512, n_mels=80, htk=True, norm=None, dtype=np.float64
+    )
+    return 10 * np.log10(np.maximum(filters @ np.abs(spectrum) ** 2, 1e-10))
+
+
+TORCHAUDIO = FeatureSettings(
+    n_fft=512, window_seconds=0.025, hop_seconds=0.01, n_mels=80, window="hann", power=2,
+    mel_scale="htk", mel_norm="none", log="decibel", pad="reflect", scale=32768.0, frames=None,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("start", [0, 4_000])
+def test_is_torchaudios_of_16_bit_samples(noise, start):
+    representation = from_settings(AudioSettings(sample_rate=16_000, seconds=1.0), TORCHAUDIO)
+    integers = np.round(32768 * noise[:16_000])
+    integers[:start] = 0
+    features = representation((integers / 32768).astype(np.float32))
+    assert features.shape == representation.shape == (80, 101)
+    assert representation.input_shape == (80, 101, 1)
+    np.testing.assert_allclose(features, torchaudios(integers), atol=1e-3)
+    if start:
+        np.testing.assert_allclose(features.min(), -100, rtol=1e-6)
+
+
 def test_silence_is_finite_and_at_the_floor():
     silence = np.zeros(44_100, np.float32)
     natural = from_fields()
     np.testing.assert_allclose(natural(silence), definition(natural, silence), atol=0.05 / DB)
     np.testing.assert_allclose(from_fields(log="decibel")(silence), -100, atol=1e-4)
+    mirrored = from_fields(pad="reflect")(silence)  # nothing is added to these samples
+    np.testing.assert_allclose(mirrored, np.log(np.finfo(np.float64).eps), rtol=1e-6)
+    assert natural(silence).max() > mirrored.max() + 1
 
 
 def test_safe_in_threads(rng):

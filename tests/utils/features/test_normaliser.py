@@ -3,8 +3,9 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from scipy.stats import zscore
 
-from utils.features import Normaliser, normaliser
+from utils.features import ClipNormaliser, Normaliser, normaliser, normaliser_of
 
 
 def test_is_numpys_mean_and_std_of_the_rows(rng, monkeypatch):
@@ -16,6 +17,23 @@ def test_is_numpys_mean_and_std_of_the_rows(rng, monkeypatch):
     assert fitted.mean.dtype == fitted.std.dtype == np.float32
     np.testing.assert_allclose(fitted.mean, chosen.mean(axis=(0, 2)), rtol=1e-6)
     np.testing.assert_allclose(fitted.std, chosen.std(axis=(0, 2), ddof=1), rtol=1e-6)
+
+
+def test_channels_have_statistics_of_their_own(rng, monkeypatch):
+    array = rng.normal(-8, 3, (11, 4, 6, 3)).astype(np.float32)
+    array[:, 1, :, 2] = 5
+    monkeypatch.setattr(normaliser, "_BLOCK_BYTES", 2 * 8 * 4 * 6 * 3)
+    fitted = Normaliser.fit(array, range(11))
+    assert fitted.mean.shape == fitted.std.shape == (4, 3)
+    for channel in range(3):
+        alone = Normaliser.fit(array[..., channel], range(11))
+        np.testing.assert_allclose(fitted.mean[:, channel], alone.mean, rtol=1e-6)
+        np.testing.assert_allclose(fitted.std[:, channel], alone.std, rtol=1e-6)
+        np.testing.assert_allclose(
+            fitted(array)[..., channel], alone(array[..., channel]), atol=1e-5
+        )
+    np.testing.assert_array_equal(fitted(array)[3], fitted(array[3]))
+    assert not fitted(array)[:, 1, :, 2].any()
 
 
 def test_does_not_depend_on_the_order_of_rows(rng):
@@ -49,20 +67,20 @@ def test_normalised_features_have_mean_0_and_std_1(rng):
     np.testing.assert_allclose(normalised.std(axis=(0, 2), ddof=1), 1, atol=1e-5)
 
 
-def test_a_tensor_stays_a_tensor(rng):
+@pytest.mark.parametrize("shape", [(2, 3, 8), (2, 3, 8, 4)])
+def test_a_tensor_stays_a_tensor(rng, shape):
     import tensorflow as tf
 
-    array = rng.normal(5, 2, (2, 3, 8)).astype(np.float32)
+    array = rng.normal(5, 2, shape).astype(np.float32)
     fitted = Normaliser.fit(array, [0, 1])
     normalised = fitted(tf.constant(array))
     assert isinstance(normalised, tf.Tensor)
     np.testing.assert_allclose(normalised, fitted(array), rtol=1e-6)
 
 
-def test_memory_stays_bounded(tmp_path, monkeypatch):
-    array = np.lib.format.open_memmap(
-        tmp_path / "x.npy", mode="w+", dtype=np.float32, shape=(400, 4, 1000)
-    )
+@pytest.mark.parametrize("shape", [(400, 4, 1000), (400, 2, 1000, 2)])
+def test_memory_stays_bounded(tmp_path, monkeypatch, shape):
+    array = np.lib.format.open_memmap(tmp_path / "x.npy", mode="w+", dtype=np.float32, shape=shape)
     array[:] = 1
     monkeypatch.setattr(normaliser, "_BLOCK_BYTES", 2**18)
     tracemalloc.start()
@@ -72,8 +90,9 @@ def test_memory_stays_bounded(tmp_path, monkeypatch):
     assert peak < 3 * 2**18
 
 
-def test_round_trip_through_json_is_exact(rng):
-    fitted = Normaliser.fit(rng.normal(size=(4, 5, 6)).astype(np.float32), range(4))
+@pytest.mark.parametrize("shape", [(4, 5, 6), (4, 5, 6, 2)])
+def test_round_trip_through_json_is_exact(rng, shape):
+    fitted = Normaliser.fit(rng.normal(size=shape).astype(np.float32), range(4))
     again = Normaliser.from_dict(json.loads(json.dumps(fitted.as_dict())))
     np.testing.assert_array_equal(again.mean, fitted.mean)
     np.testing.assert_array_equal(again.std, fitted.std)
@@ -87,6 +106,8 @@ def test_round_trip_through_json_is_exact(rng):
         {"mean": [1], "std": [0]},
         {"mean": [1], "std": [1, 2]},
         {"mean": ["a"], "std": [1]},
+        {"mean": [[1, 2]], "std": [1, 2]},
+        {"mean": [[[1]]], "std": [[[1]]]},
     ],
 )
 def test_what_is_no_normaliser_is_refused(content):
@@ -99,3 +120,53 @@ def test_refuses_what_has_no_bands():
         Normaliser.fit(np.zeros((2, 3, 4), np.float32), [])
     with pytest.raises(ValueError, match=r"\(2, 3\)"):
         Normaliser.fit(np.zeros((2, 3), np.float32), [0])
+
+
+@pytest.mark.parametrize("shape", [(3, 4, 50), (3, 4, 50, 2)])
+def test_each_clip_by_itself_is_scipys_zscore(rng, shape):
+    import tensorflow as tf
+
+    array = rng.normal(-8, 3, shape).astype(np.float32)
+    array[1] = 20 * array[1] + 1000
+    before = array.copy()
+    normalised = ClipNormaliser()(array)
+    assert normalised.dtype == np.float32
+    np.testing.assert_allclose(normalised, zscore(array.astype(np.float64), axis=2), atol=1e-4)
+    np.testing.assert_array_equal(array, before)
+    tensor = ClipNormaliser()(tf.constant(array))
+    assert isinstance(tensor, tf.Tensor)
+    np.testing.assert_allclose(tensor, normalised, atol=1e-5)
+
+
+def test_rows_that_stand_still_become_0(rng):
+    import tensorflow as tf
+
+    array = rng.normal(0, 1, (2, 5, 98)).astype(np.float32)
+    array[0, 0] = -23.02585
+    array[0, 1] = 0
+    array[1, 2] = np.float32(-23.02585) + np.float32(2e-6) * rng.integers(-2, 3, 98)
+    array[1, 3] = -23.02585 + 1e-3 * array[1, 3]
+    normalised = ClipNormaliser()(array)
+    still = np.abs(normalised).max(axis=2) == 0
+    assert still.tolist() == [[True, True, False, False, False], [False, False, True, False, False]]
+    np.testing.assert_allclose(normalised.std(axis=2)[~still], 1, rtol=1e-5)
+    np.testing.assert_allclose(ClipNormaliser()(tf.constant(array)), normalised, atol=1e-5)
+
+
+def test_a_clip_without_its_axis_is_refused():
+    with pytest.raises(ValueError, match="2 axes"):
+        ClipNormaliser()(np.zeros((4, 5), np.float32))
+
+
+def test_the_normaliser_of_a_set():
+    content = {"mean": [[1.0, 2.0]], "std": [[1.0, 4.0]]}
+    rebuilt = normaliser_of("mean_std", content)
+    assert isinstance(rebuilt, Normaliser)
+    assert rebuilt.as_dict() == content
+    assert normaliser_of("clip_mean_std", None) == ClipNormaliser()
+    assert normaliser_of("none", None) is None
+    with pytest.raises(ValueError, match="mean_std comes without its statistics"):
+        normaliser_of("mean_std", None)
+    for method in ("clip_mean_std", "none"):
+        with pytest.raises(ValueError, match="no use for"):
+            normaliser_of(method, content)

@@ -9,7 +9,7 @@ import soundfile
 from utils.config.schema import AudioSettings, FeatureSettings
 from utils.errors import AudioError, UserError
 from utils.features import Normaliser
-from utils.inference import FilePredictor, Metadata
+from utils.inference import FilePredictor, Metadata, Refinement
 from utils.inference.predictor import Predictor
 
 RATE = 8000
@@ -42,7 +42,7 @@ class MeanPredictor(Predictor):
 def on_samples(tmp_path):
     """A front end that leaves samples as they are."""
     predictor = MeanPredictor(tmp_path / "model.tflite")
-    return FilePredictor(predictor, AUDIO, lambda samples: samples, None)
+    return FilePredictor(predictor, AUDIO, lambda samples: samples, None, Refinement(axis=1))
 
 
 def test_windows_weigh_as_much_as_they_have_samples(on_samples):

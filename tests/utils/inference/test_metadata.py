@@ -110,7 +110,7 @@ def test_reading_needs_no_tensorflow(tmp_path, tiny_tflite):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"version": 2}, "version 2, this program reads version 1"),
+        ({"version": 3}, "version 3, this program reads version 2"),
         ({"classes": []}, "wrong value for classes"),
         ({"classes": "bus"}, "wrong value for classes"),
         ({"classes": [1, 2]}, "wrong value for classes"),

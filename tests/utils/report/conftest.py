@@ -71,6 +71,68 @@ def make_scores() -> Callable[..., dict[str, Any]]:
     return make
 
 
+WORDS = (
+    "bed", "bird", "cat", "dog", "down", "eight", "five", "four", "go", "happy", "house", "left",
+    "marvin", "nine", "no", "off", "on", "one", "right", "seven", "sheila", "six", "stop", "three",
+    "tree", "two", "up", "wow", "yes", "zero",
+)  # fmt: skip
+
+
+def _bins(slope: float) -> list[dict[str, float]]:
+    """Bins of probability whose true share is the probability times a slope; one is empty."""
+    return [
+        {
+            "low": 0.025 * number, "high": 0.025 * (number + 1), "count": 40_000 // 4**number + 3,
+            "predicted": 0.025 * number + 0.012, "share": slope * (0.025 * number + 0.012),
+            "presence": min(1.0, 0.1 * number),
+        }
+        for number in range(12)
+        if number != 9
+    ]  # fmt: skip
+
+
+@pytest.fixture
+def make_word_scores() -> Callable[..., dict[str, Any]]:
+    """Scores of thirty words, four in a clip; every number differs from its neighbours."""
+
+    def make(words: tuple[str, ...] = WORDS) -> dict[str, Any]:
+        return {
+            "overall": {"kl": 1.3114, "top4_recall": 0.5471, "kl_uniform": 2.0149, "ece": 0.0012},
+            "intervals": {"kl": [1.291, 1.3312], "top4_recall": [0.5391, 0.5551]},
+            "per_class": {
+                word: {
+                    "recall": 0.3 + 0.017 * ((7 * row) % 30),
+                    "average_precision": 0.31 + 0.013 * row,
+                    "mean_present": 0.051 + 0.002 * row,
+                    "mean_absent": 0.021 + 0.0005 * row,
+                    "clips": 190 + row,
+                }
+                for row, word in enumerate(words)
+            },
+            "calibration": {"ece": 0.0012, "bins": _bins(1.02)},
+            "words": 4,
+            "clips": 1500,
+            "classes": list(words),
+        }
+
+    return make
+
+
+@pytest.fixture
+def word_results(results: Results, make_word_scores: Callable[..., dict[str, Any]]) -> Results:
+    """The run of a network that tells overlapped words apart."""
+    scored = {"kl": 1.3121, "top4_recall": 0.5468}
+    exports = {name: replace(facts, scores=scored) for name, facts in results.exports.items()}
+    return replace(
+        results,
+        set_id="dacon",
+        description="Overlapped words",
+        data="words",
+        scores=make_word_scores(),
+        exports=exports,
+    )
+
+
 @pytest.fixture
 def results(make_scores: Callable[..., dict[str, Any]]) -> Results:
     """The run of the baseline."""

@@ -24,3 +24,18 @@ def test_what_is_undefined_is_a_dash() -> None:
 def test_headlines_keep_their_order_and_leave_out_the_rest() -> None:
     found = headline_measures(["log_loss_micro", "log_loss", "unheard_of", "accuracy", "log_loss"])
     assert [measure.key for measure in found] == ["accuracy", "log_loss"]
+
+
+def test_measures_of_words_come_first_the_divergence_then_recalls_by_number() -> None:
+    found = headline_measures(
+        ["top10_recall", "ece", "top4_recall", "kl_uniform", "kl", "top_recall"]
+    )
+    assert [measure.key for measure in found] == ["kl", "top4_recall", "top10_recall"]
+    assert not found[0].higher_is_better and found[0].number(1.3114) == "1.311"
+    assert found[1].heading == "Top-4 recall %" and found[1].number(0.5471) == "54.7"
+    assert MEASURES["ece"].number(0.00123) == "0.0012"
+
+
+def test_a_name_within_a_sentence_keeps_its_abbreviation() -> None:
+    assert MEASURES["kl"].in_text == "KL divergence"
+    assert MEASURES["log_loss"].in_text == "log loss"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from utils.config.schema import SelectSettings, TrainingSettings
+from utils.config.schema import ScheduleSettings, SelectSettings, TrainingSettings
 from utils.errors import ConfigError, UserError
 from utils.training import compile_model, fit
 from utils.training.compiling import make_optimizer
@@ -82,9 +82,11 @@ def settings(**changes):
     return TrainingSettings(**{"epochs": EPOCHS, "batch_size": BATCH, "select": select} | changes)
 
 
-def run(folder: Path, *, network=build, **changes):
-    chosen = settings(**changes)
-    return fit(network, batches, validation(), steps=STEPS, settings=chosen, folder=folder, seed=7)
+def run(folder: Path, *, network=build, console=None, **changes):
+    return fit(
+        network, batches, validation(),
+        steps=STEPS, settings=settings(**changes), folder=folder, seed=7, console=console,
+    )  # fmt: skip
 
 
 class KilledError(Exception):
@@ -115,35 +117,148 @@ def test_an_epoch_whose_metric_is_no_number_is_never_the_best(tmp_path):
 
     select = SelectSettings(metric="val_loss", mode="min", after_epoch=0)
     progress = Progress.new()
-    keep = KeepState(folder=tmp_path, progress=progress, select=select, every=99, epochs=99)
-    keep.set_model(build())
+    chosen = settings(select=select, epochs=99, checkpoint_epochs=99)
+    keep = KeepState(folder=tmp_path, progress=progress, settings=chosen)
+    keep.set_model(compile_model(build(), chosen))
     for epoch, value in enumerate((float("nan"), 0.5, 0.1)):
         keep.on_epoch_end(epoch, {"loss": 1.0, "val_loss": value})
     assert (progress.best_epoch, progress.best_value) == (3, 0.1)
 
 
-def test_a_training_cut_off_goes_on_with_the_same_curve(tmp_path, monkeypatch):
-    undisturbed = run(tmp_path / "whole")
+COSINE = ScheduleSettings(kind="cosine", warmup_epochs=1.5, final=0.1)
 
+
+def kill_after(monkeypatch, epoch, train):
+    """End a training before the checkpoint of this epoch (from 1) is written."""
     from utils.training import callbacks
 
     write_history = callbacks.write_history
 
     def cut_off(path, rows):
-        if len(rows) == 3:
+        if len(rows) == epoch:
             raise KilledError
         write_history(path, rows)
 
-    monkeypatch.setattr(callbacks, "write_history", cut_off)
-    with pytest.raises(KilledError):
-        run(tmp_path / "cut")
-    monkeypatch.undo()
-    resumed = run(tmp_path / "cut")
+    with monkeypatch.context() as patch, pytest.raises(KilledError):
+        patch.setattr(callbacks, "write_history", cut_off)
+        train()
+
+
+@pytest.mark.parametrize("schedule", [ScheduleSettings(), COSINE])
+def test_a_training_cut_off_goes_on_with_the_same_curve(tmp_path, monkeypatch, schedule):
+    undisturbed = run(tmp_path / "whole", schedule=schedule)
+    kill_after(monkeypatch, 3, lambda: run(tmp_path / "cut", schedule=schedule))
+    resumed = run(tmp_path / "cut", schedule=schedule)
     assert resumed.history == undisturbed.history
     for one, two in zip(resumed.model.weights, undisturbed.model.weights, strict=True):
         np.testing.assert_array_equal(np.asarray(one), np.asarray(two))
     written = [(tmp_path / name / "history.csv").read_bytes() for name in ("whole", "cut")]
     assert written[0] == written[1]
+
+
+def test_the_learning_rate_follows_the_schedule_step_by_step(tmp_path):
+    trained = run(tmp_path, schedule=COSINE)
+    steps = np.arange(1, EPOCHS + 1) * STEPS
+    cosine = (1 + np.cos(np.pi * (steps - 9) / (EPOCHS * STEPS - 9))) / 2
+    expected = 0.001 * np.where(steps < 9, steps / 9, 0.1 + 0.9 * cosine)
+    found = [row["learning_rate"] for row in trained.history]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    constant = run(tmp_path / "constant", epochs=1).history
+    assert [row["learning_rate"] for row in constant] == pytest.approx([0.001])
+
+
+# Values of val_loss by epoch; the best one is that of epoch 2, of the late ones that of epoch 4.
+CURVE = (0.9, 0.5, 0.8, 0.6, 0.7)
+
+
+@pytest.mark.parametrize(
+    ("curve", "patience", "after_epoch", "best", "epochs"),
+    [
+        (CURVE, None, 0, 2, 5),
+        (CURVE, 1, 0, 2, 3),
+        (CURVE, 2, 0, 2, 4),
+        (CURVE, 3, 0, 2, 5),
+        (CURVE, 9, 0, 2, 5),
+        (CURVE, 1, 2, 4, 5),  # epochs 1 and 2 do not compete, so nothing is waited for
+        (CURVE, 1, 5, 0, 5),
+        ((float("nan"),) * 5, 2, 1, 0, 3),
+    ],
+)
+def test_patience_counts_competing_epochs_without_a_better_one(
+    tmp_path, curve, patience, after_epoch, best, epochs
+):
+    from utils.training.callbacks import KeepState
+    from utils.training.checkpoint import Progress
+
+    select = SelectSettings(metric="val_loss", mode="min", after_epoch=after_epoch)
+    chosen = settings(select=select, patience=patience, checkpoint_epochs=99)
+    progress = Progress.new()
+    keep = KeepState(folder=tmp_path, progress=progress, settings=chosen)
+    keep.set_model(compile_model(build(), chosen))
+    for epoch, value in enumerate(curve):
+        keep.on_epoch_end(epoch, {"loss": 1.0, "val_loss": value})
+        if keep.model.stop_training:
+            break
+    assert (progress.best_epoch, len(progress.history)) == (best, epochs)
+    assert (tmp_path / "checkpoint.npz").exists()
+
+
+def patient(folder, monkeypatch, *, curve=CURVE, **changes):
+    """Train along a curve, whatever the network's own validation loss; give up after one epoch."""
+    from utils.training import callbacks
+
+    on_epoch_end = callbacks.KeepState.on_epoch_end
+    seen = []
+
+    def as_planned(self, epoch, logs=None):
+        seen.append(epoch + 1)
+        on_epoch_end(self, epoch, logs | {"val_loss": curve[epoch]})
+
+    with monkeypatch.context() as patch:
+        patch.setattr(callbacks.KeepState, "on_epoch_end", as_planned)
+        return run(folder, **({"patience": 1} | changes)), seen
+
+
+@pytest.mark.parametrize(("patience", "epochs"), [(1, 3), (3, 5)])
+def test_a_training_that_stopped_early_says_so(tmp_path, monkeypatch, patience, epochs):
+    """With patience 3 it is over when nothing was left to be stopped."""
+    trained, _ = patient(tmp_path, monkeypatch, patience=patience)
+    assert (trained.best_epoch, len(trained.history)) == (2, epochs)
+    assert trained.stopped_early == (epochs < EPOCHS)
+    assert len((tmp_path / "history.csv").read_text(encoding="utf-8").splitlines()) == 1 + epochs
+
+
+def test_an_early_stop_before_any_number_keeps_the_epoch_it_stopped_at(tmp_path, monkeypatch):
+    curve = (float("nan"),) * EPOCHS
+    trained, _ = patient(tmp_path, monkeypatch, curve=curve, patience=2)
+    assert (trained.best_epoch, len(trained.history), trained.stopped_early) == (2, 2, True)
+
+
+@pytest.mark.parametrize("every", [1, 4])
+def test_a_training_that_stopped_stays_stopped(tmp_path, monkeypatch, every):
+    first, _ = patient(tmp_path, monkeypatch, checkpoint_epochs=every)
+    again, seen = patient(tmp_path, monkeypatch, checkpoint_epochs=every)
+    assert seen == []
+    assert (again.history, again.best_epoch, again.stopped_early) == (first.history, 2, True)
+    for one, two in zip(again.model.weights, first.model.weights, strict=True):
+        np.testing.assert_array_equal(np.asarray(one), np.asarray(two))
+
+
+def test_the_bar_ends_where_the_training_stopped(tmp_path, monkeypatch):
+    import io
+
+    from rich.console import Console
+
+    from utils.training import callbacks
+
+    shown = []
+    close = callbacks.ShowProgress.close
+    monkeypatch.setattr(
+        callbacks.ShowProgress, "close", lambda self: shown.append(self) or close(self)
+    )
+    patient(tmp_path, monkeypatch, console=Console(file=io.StringIO()))
+    (task,) = shown[0].bar.tasks
+    assert (task.completed, task.total, task.finished) == (3, 3, True)
 
 
 def test_a_finished_training_is_not_repeated(tmp_path):
@@ -183,7 +298,14 @@ def test_a_loss_that_is_no_number_stops_the_training(tmp_path):
         ({"optimizer": {"Adm": {}}}, "unknown optimiser 'Adm'. Did you mean 'Adam'"),
         ({"optimizer": {"Adam": {"learning_rat": 0.1}}}, "Did you mean 'learning_rate'"),
         ({"loss": "categorical_crossentropi"}, "Did you mean 'categorical_crossentropy'"),
+        (
+            {"loss": "kl_divergance"},
+            "training.loss: unknown name 'kl_divergance'. Did you mean 'kl_",
+        ),
         ({"metrics": ("accuracyy",)}, "training.metrics: unknown name 'accuracyy'"),
+        ({"metrics": ("kl_divergance",)}, "unknown name 'kl_divergance'. Did you mean 'kl_diver"),
+        ({"metrics": ("MeanIoU",)}, "training.metrics: 'MeanIoU' needs arguments"),
+        ({"optimizer": {"SGD": {"learning_rate": "fast"}}}, "training.optimizer.SGD: Argument"),
         ({"select": SelectSettings(metric="val_acc")}, "no epoch reports 'val_acc'"),
     ],
 )

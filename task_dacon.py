@@ -1,0 +1,135 @@
+"""Which words overlap in a clip: DACON 235616 in Keras, scored by KL divergence.
+
+``python task_dacon.py`` runs everything on generated words; ``--data DIR`` takes the competition's
+folder or, with ``--override dataset.name=words``, any folder of isolated words, which are mixed.
+Sets of parameters stand in task.yaml, the stages in utils/.
+"""
+
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from utils import cli
+from utils.datasets import demo_words, load_evaluation
+from utils.datasets.dacon import template_ids
+from utils.evaluation import Predictions, WordScores, answers, score_words
+from utils.experiment import ClipExperiment, Ensemble, Job, Member, keep, label_files
+from utils.report import html, size, words
+from utils.report.results import Results, write_results
+from utils.report.section import Section
+from utils.report.tables import show
+from utils.run import Run
+
+LIKELIEST = 4  # words of a clip that -m predict prints
+
+
+def develop(job: Job, run: Run) -> Results:
+    """Train, test and export every fold; score them; write answers, results and report."""
+    experiment, predictions = run_stages(job, run)
+    return finish(job, run, experiment.results(), predictions, curves=experiment.curves())
+
+
+def evaluate(job: Job, run: Run) -> Results:
+    """Develop; then answer the unlabelled clips by the average of all folds."""
+    unlabelled = load_evaluation(job.settings.dataset, root=job.root, known=job.data.learnt)
+    experiment, predictions = run_stages(job, run)
+    predictions["evaluation"] = experiment.predict(unlabelled)
+    return finish(job, run, experiment.results(), predictions, curves=experiment.curves())
+
+
+def run_stages(job: Job, run: Run) -> tuple[ClipExperiment, dict[str, Predictions]]:
+    """Features, training, calibration, test, export; predictions of the test part and others."""
+    experiment = ClipExperiment(job, run, score=partial(score, job))
+    experiment.check_network()
+    experiment.extract()
+    experiment.run_folds()
+    predictions = {"test": experiment.predictions("keras"), "out_of_fold": experiment.out_of_fold()}
+    return experiment, predictions
+
+
+def combine(job: Job, run: Run, members: Sequence[Member]) -> Results:
+    """Average sets that were run, with weights fitted out of fold."""
+    ensemble = Ensemble.fit(members)
+    predictions = {part: ensemble.predictions(part) for part in ensemble.parts}
+    scores = score(job, predictions["test"], job.settings.evaluation.bootstrap)
+    return finish(job, run, ensemble.results(job, run, scores.as_dict()), predictions)
+
+
+def score(job: Job, predictions: Predictions, bootstrap: int) -> WordScores:
+    """Score predictions by KL divergence, by the words that are found, and by word."""
+    seed = job.settings.seed
+    return score_words(predictions, classes=job.data.classes, bootstrap=bootstrap, seed=seed)
+
+
+def finish(
+    job: Job,
+    run: Run,
+    results: Results,
+    predictions: dict[str, Predictions],
+    curves: Sequence[Section] = (),
+) -> Results:
+    """Write results.json, the predictions of each part, and the report; print the tables."""
+    write_results(run.folder / "results.json", results)
+    keep(run.folder, predictions)
+    for part, found in predictions.items():
+        write_answers(run.folder / f"{part}.csv", found, job.data.classes)
+    asked = predictions.get("evaluation", predictions["test"])
+    if "evaluation" in predictions:
+        submit(job, run, asked)
+    if job.output is not None:
+        write_answers(job.output, asked, job.data.classes)
+    table, *pictures = words.word_sections(results.scores)
+    parameters = (run.folder / "parameters.yaml").read_text(encoding="utf-8")
+    html.write_report(run.folder / "report.html", results, (table, *curves, *pictures), parameters)
+    tables = [*words.word_tables(results.scores), size.export_table(results)]
+    show(run.console, *tables, size.limits_table(results.limits))
+    run.say(f"report: {run.folder / 'report.html'}")
+    return results
+
+
+def write_answers(path: Path, predictions: Predictions, classes: Sequence[str]) -> None:
+    """Write probabilities by clip, in the layout of the competition's answers."""
+    ids = answers.ids_of(predictions.names)
+    answers.write(path, ids=ids, classes=classes, probabilities=predictions.probabilities)
+
+
+def submit(job: Job, run: Run, predictions: Predictions) -> None:
+    """Write submission.csv by the competition's template; say what would be refused in it."""
+    path = run.folder / "submission.csv"
+    ids, classes = template_ids(job.root)
+    answers.write(path, ids=ids, classes=classes, probabilities=predictions.probabilities)
+    run.say(f"submission: {path}")
+    for problem in answers.problems(path, ids=ids, classes=classes):
+        run.say(f"to mend before handing in: {problem}", style="yellow")
+
+
+def score_answers(asked: cli.Answers) -> None:
+    """Score a file of answers against a file of right ones, or against the test part's labels."""
+    if asked.truth is not None:
+        right = answers.read(asked.truth)
+        given = answers.against(answers.read(asked.path), right)
+        classes = right.classes
+    else:
+        job = asked.job()
+        clips, classes = job.data.test, job.data.classes
+        given = answers.of_clips(answers.read(asked.path, classes=classes), clips)
+    scores = score_words(given, classes=classes)
+    show(asked.console, *words.word_tables(scores.as_dict()))
+
+
+SCRIPT = cli.Script(
+    name="task_dacon",
+    title="Which words overlap in a clip, as a distribution (DACON 235616).",
+    folder=Path(__file__).resolve().parent,
+    target="distribution",
+    develop=develop,
+    evaluate=evaluate,
+    combine=combine,
+    predict=partial(label_files, likeliest=LIKELIEST, write=write_answers),
+    score=score_answers,
+    demo=demo_words.make,
+)
+
+if __name__ == "__main__":
+    sys.exit(cli.main(SCRIPT))

@@ -1,0 +1,157 @@
+"""Run sets one after the other: their data, their folders, ensembles of them, the comparison."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from utils import backend, datasets
+from utils.cli import fetch, show
+from utils.cli.script import Script
+from utils.errors import UserError
+from utils.experiment import Job, Member, read_member
+from utils.files import digest
+from utils.run import Run, Source, open_run
+
+if TYPE_CHECKING:
+    import argparse
+
+    from rich.console import Console
+
+    from utils.config import Resolved
+    from utils.report.results import Results
+
+DEMO_NOTE = (
+    "No --data: running on generated demo data. It shows that everything works; its scores say "
+    "nothing about real audio."
+)
+DETERMINING = ("dataset", "audio", "features", "augment", "model", "models", "training", "export")
+"""Sections that decide what is trained and exported; the others may change without a new run."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A set as resolved, and the sets that it is an ensemble of.
+
+    Attributes:
+        resolved: the set.
+        members: of an ensemble; empty for a set with a network of its own.
+    """
+
+    resolved: "Resolved"
+    members: tuple["Resolved", ...] = ()
+
+
+@dataclass
+class Runs:
+    """The runs of one command.
+
+    Attributes:
+        script: the task.
+        arguments: of the command line.
+        console: where to print.
+        finished: results by run folder, in the order of the runs.
+    """
+
+    script: Script
+    arguments: "argparse.Namespace"
+    console: "Console"
+    finished: "dict[Path, Results]" = field(default_factory=dict)
+    _folders: dict[tuple[str, int], Path] = field(default_factory=dict)
+
+    def of(self, plan: Plan) -> None:
+        """Run a set with every seed that the command names."""
+        for seed in self.arguments.seed or [plan.resolved.settings.seed]:
+            if plan.members:
+                self._ensemble(plan, seed)
+            else:
+                self._single(plan.resolved, seed)
+
+    def _single(self, resolved: "Resolved", seed: int) -> Path:
+        """Run one set with one seed, once a command; give the run's folder."""
+        key = resolved.settings.set_id, seed
+        if key not in self._folders:
+            job = self.job(resolved, seed)
+            with self._open(resolved, job) as run:
+                evaluates = self.arguments.mode == "eval"
+                mode = self.script.evaluate if evaluates else self.script.develop
+                self.finished[run.folder] = mode(job, run)
+                self._folders[key] = run.folder
+        return self._folders[key]
+
+    def _ensemble(self, plan: Plan, seed: int) -> None:
+        """Run the members, then score what they say together."""
+        if self.script.combine is None:
+            raise UserError(f"{self.script.name}.py has no ensembles; leave `ensemble` out.")
+        folders = [self._single(member, seed) for member in plan.members]
+        members: list[Member] = [read_member(folder) for folder in folders]
+        job = self.job(plan.resolved, seed)
+        with self._open(plan.resolved, job, [folder.name for folder in folders]) as run:
+            self.finished[run.folder] = self.script.combine(job, run, members)
+            run.make_latest()
+
+    def compare(self) -> None:
+        """Print and write the comparison of several runs."""
+        if len(self.finished) < 2:
+            return
+        folder = next(iter(self.finished)).parents[1] / "comparisons"
+        show.comparison(
+            self.console,
+            list(self.finished.values()),
+            folder / digest([str(path) for path in self.finished]),
+        )
+
+    def job(self, resolved: "Resolved", seed: int) -> Job:
+        """Find the data, generated where none is given, and start TensorFlow."""
+        settings, script = resolved.settings.model_copy(update={"seed": seed}), self.script
+        root, name = self.arguments.data, None
+        if root is None:
+            self.console.print(DEMO_NOTE, style="yellow")
+            folder = beside(script, settings.paths.demo)
+            root, name = fetch.demo_data(self.console, folder, script.demo), "demo"
+        cache = beside(script, settings.paths.cache)
+        data = datasets.load(
+            settings.dataset,
+            audio=settings.audio,
+            root=root,
+            cache=cache,
+            folds=settings.training.folds,
+            name=name,
+        )
+        for note in data.notes:
+            self.console.print(f"note: {note}", style="yellow", markup=False, soft_wrap=True)
+        backend.start(deterministic=settings.training.deterministic)
+        return Job(
+            settings=settings,
+            networks=resolved.models,
+            data=data,
+            root=root,
+            cache=cache,
+            console=self.console,
+            target=script.target,
+            output=self.arguments.output,
+            demo_differences=resolved.demo_differences,
+        )
+
+    def _open(self, resolved: "Resolved", job: Job, members: list[str] | None = None) -> Run:
+        parameters = resolved.parameters() | {"seed": job.settings.seed}
+        determining = {key: parameters[key] for key in DETERMINING}
+        if members is not None:
+            determining = {"members": members}
+        return open_run(
+            runs=beside(self.script, job.settings.paths.runs),
+            set_id=job.settings.set_id,
+            parameters={key: value for key, value in parameters.items() if key != "paths"},
+            determining=determining,
+            data=job.data.name,
+            identity=job.data.identity,
+            seed=job.settings.seed,
+            source=Source.of(self.script.folder),
+            console=self.console,
+            overwrite=self.arguments.overwrite,
+            tensorboard=self.arguments.tensorboard,
+        )
+
+
+def beside(script: Script, setting: str) -> Path:
+    """A folder of the settings: relative ones lie beside the script, not where it was called."""
+    return script.folder / Path(setting).expanduser()

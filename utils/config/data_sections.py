@@ -1,0 +1,86 @@
+"""Sections of task.yaml on the data: which set, how it is split, how words are mixed."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from utils.config.fields import Count, Many, Section
+
+
+class ColumnSettings(Section):
+    """Column names of a ``csv`` data set; null where the table has no such column."""
+
+    filename: str = Field("filename", description="file name relative to audio_folder")
+    label: str = Field("label", description="class label")
+    fold: str | None = Field(None, description="fold number; the fold's clips are its test part")
+    group: str | None = Field(None, description="recording or place that must not be split")
+    device: str | None = Field(None, description="recording device")
+    split: str | None = Field(
+        None, description="words data sets: train, validation or test, by speaker"
+    )
+
+
+class ValidationSettings(Section):
+    """How validation clips are taken out of a fold's training clips."""
+
+    method: Literal["location_city", "group", "random"] = Field(
+        "location_city",
+        description="location_city: whole locations, balanced by class and city (DCASE baseline); "
+        "group: whole groups, balanced by class; random: single clips, balanced by class",
+    )
+    amount: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(
+        0.3, description="share of the training clips"
+    )
+    candidates: Count = Field(100, description="random splits of which the nearest is kept")
+    seed: int = Field(0, description="seed of the split alone; the DCASE baseline's split is 0")
+
+
+class MixingSettings(Section):
+    """How isolated words are mixed into clips (data set ``words``).
+
+    Each word is brought to the same RMS, then a level and a circular shift are drawn for it; the
+    sum is scaled to a peak of 30,000 / 32,768.
+    """
+
+    words: Count = Field(4, description="words in a clip; each has the same share of the target")
+    repeat_words: bool = Field(False, description="whether a clip may hold one word twice")
+    repeat_speakers: bool = Field(False, description="whether a speaker may say two of its words")
+    level_db: Annotated[float, Field(ge=0.0)] = Field(
+        3.0, description="largest change of a word's level to either side, decibels"
+    )
+    shift_seconds: Annotated[float, Field(ge=0.0)] = Field(
+        0.1, description="largest circular shift of a word to either side"
+    )
+    train: Count = Field(16000, description="clips of an epoch")
+    validation: Count = Field(1500, description="validation clips")
+    test: Count = Field(1500, description="test clips; with folds, of each fold too")
+    fresh: bool = Field(
+        True, description="mix the training clips afresh in each epoch; false: once, as files"
+    )
+    seed: int = Field(0, description="of the clips that are mixed once, whatever the run's seed")
+
+
+class DatasetSettings(Section):
+    """Which data set, where its parts lie, and how it is split."""
+
+    name: str = Field("tau_urban_2020_mobile", description="loader, see docs/adding_a_dataset.md")
+    folds: Many[int] | None = Field(None, description="folds to run; null runs all")
+    classes: Many[str] | None = Field(None, description="class order; null sorts by name")
+    metadata: str = Field(
+        "meta.csv",
+        description="csv and words data sets: the table, relative to --data; a words data set "
+        "without it has a folder for each word, as Speech Commands",
+    )
+    test_amount: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(
+        0.3, description="share drawn for test by the validation method, where no part is given"
+    )
+    evaluation: str | None = Field(
+        None,
+        description="csv data sets: table of unlabelled clips for -m eval, relative to --data",
+    )
+    audio_folder: str = Field(
+        "audio", description="csv and words data sets: audio, relative to --data"
+    )
+    columns: ColumnSettings = Field(default_factory=lambda: ColumnSettings())
+    validation: ValidationSettings = Field(default_factory=lambda: ValidationSettings())
+    mixing: MixingSettings = Field(default_factory=lambda: MixingSettings())

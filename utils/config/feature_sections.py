@@ -1,0 +1,178 @@
+"""Sections of task.yaml on the signal: audio, features, augmentation."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from utils.config.fields import AsGiven, Count, Fraction, Positive, Section, misplaced
+
+
+class AudioSettings(Section):
+    """What a clip is once it is read: mono, one rate, one length."""
+
+    sample_rate: Count = Field(44100, description="hertz; other rates are resampled by soxr")
+    seconds: Positive = Field(10.0, description="clip length; longer clips are cut")
+    short_clips: Literal["zeros", "loop", "reflect"] = Field(
+        "zeros", description="how shorter clips are extended"
+    )
+    on_bad_audio: Literal["fail", "skip"] = Field(
+        "fail", description="stop at a file that cannot be used, or list it in the report"
+    )
+
+
+class NormaliseSettings(Section):
+    """Feature normalisation: (x - mean) / std of each row (frequency band)."""
+
+    method: Literal["mean_std", "clip_mean_std", "none"] = Field(
+        "mean_std",
+        description="mean_std: statistics of the training clips; clip_mean_std: of each clip, "
+        "over its frames",
+    )
+    clips: Literal["train", "train_and_validation"] = Field(
+        "train", description="clips of mean_std; the DCASE baseline used both"
+    )
+
+
+class FeatureSettings(Section):
+    """What the network sees of a clip: a spectrogram, several of them, or the waveform itself."""
+
+    kind: Literal["log_mel", "mfcc", "log_spectrogram", "stack", "waveform"] = Field(
+        "log_mel",
+        description="log_mel: as librosa; mfcc: cosine transform of it; log_spectrogram: "
+        "ln(x + 1e-10) of scipy.signal.spectrogram; stack: the spectrograms of `parts` as "
+        "channels; waveform: samples",
+    )
+    parts: AsGiven[list[dict[str, Any]]] | None = Field(
+        None, description="stack: what each channel changes in this section"
+    )
+    window_seconds: Positive = Field(0.04, description="analysis window, seconds")
+    hop_seconds: Positive = Field(0.02, description="from frame to frame, seconds")
+    n_fft: Count = Field(2048, description="FFT length in samples")
+    window: Literal["hamming", "hann"] = Field("hamming", description="periodic window")
+    n_mels: Count = Field(40, description="mel bands: rows of the network's input")
+    n_mfcc: Count = Field(20, description="mfcc: coefficients, at most n_mels")
+    f_min: Annotated[float, Field(ge=0.0)] = Field(0.0, description="lowest band edge, hertz")
+    f_max: Positive | None = Field(
+        None, description="highest band edge, hertz; null is half the rate"
+    )
+    power: Literal[1, 2] = Field(1, description="1: magnitude, 2: power spectrogram")
+    mel_scale: Literal["slaney", "htk", "linear"] = Field(
+        "slaney", description="formula of the mel scale; linear: bands of equal width in hertz"
+    )
+    mel_norm: Literal["slaney", "none"] = Field("slaney", description="area normalisation")
+    log: Literal["natural", "decibel"] = Field(
+        "natural", description="natural: ln(x + 2.2e-16) as DCASE; decibel as librosa"
+    )
+    pad: Literal["zeros", "reflect"] = Field(
+        "zeros", description="what lies before and behind the clip for centred windows"
+    )
+    scale: Positive = Field(
+        1.0, description="samples are multiplied by this; 32768 gives the values of 16-bit files"
+    )
+    frames: Count | None = Field(500, description="frames kept from the start; null keeps all")
+    normalise: NormaliseSettings = Field(default_factory=lambda: NormaliseSettings())
+
+    @model_validator(mode="after")
+    def stack_has_parts(self) -> "FeatureSettings":
+        """Refuse a stack without parts, and parts of anything else."""
+        if (self.kind == "stack") != bool(self.parts):
+            raise misplaced(
+                "features.parts",
+                "kind: stack needs parts, one mapping for each channel"
+                if self.kind == "stack"
+                else f"parts are for kind: stack, received kind: {self.kind}",
+            )
+        return self
+
+
+class NoiseSettings(Section):
+    """White noise at a random signal-to-noise ratio."""
+
+    min_snr_db: float = Field(5.0, description="loudest noise, decibels below the signal")
+    max_snr_db: float = Field(40.0, description="softest noise")
+    probability: Fraction = Field(0.5, description="share of the clips")
+
+    @model_validator(mode="after")
+    def ordered(self) -> "NoiseSettings":
+        """Refuse an empty range."""
+        if self.min_snr_db > self.max_snr_db:
+            raise ValueError(
+                f"min_snr_db {self.min_snr_db:g} is above max_snr_db {self.max_snr_db:g}"
+            )
+        return self
+
+
+class ShiftSettings(Section):
+    """Circular shift in time."""
+
+    max_seconds: Positive = Field(1.0, description="largest shift to either side")
+    probability: Fraction = Field(0.5, description="share of the clips")
+
+
+class PitchShiftSettings(Section):
+    """Pitch shift at constant length by a phase vocoder."""
+
+    max_semitones: Positive = Field(2.0, description="largest shift up or down")
+    probability: Fraction = Field(0.5, description="share of the clips")
+
+
+class AugmentStep(Section):
+    """One augmentation: exactly one of these names with its arguments."""
+
+    Noise: NoiseSettings | None = None
+    Shift: ShiftSettings | None = None
+    PitchShift: PitchShiftSettings | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def bare_name(cls, value: Any) -> Any:
+        """Take ``Name`` alone, or ``Name:`` without arguments, for the name with its defaults."""
+        if isinstance(value, str):
+            return {value: {}}
+        if isinstance(value, dict):
+            return {name: {} if given is None else given for name, given in value.items()}
+        return value
+
+    @model_validator(mode="after")
+    def one_name(self) -> "AugmentStep":
+        """Refuse an empty step and a step of two names."""
+        given = [name for name in type(self).model_fields if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"an augmentation step has one name, received {given or 'none'}")
+        return self
+
+
+def check_features(features: FeatureSettings, audio: AudioSettings) -> None:
+    """Refuse features that a clip of this rate and length cannot give.
+
+    Raises:
+        PydanticCustomError: with the YAML path of the value to change.
+    """
+    rate = audio.sample_rate
+    if features.kind in ("waveform", "stack"):  # a stack's parts are checked where they are made
+        return
+    top = features.f_max or rate / 2
+    if top > rate / 2:
+        raise misplaced(
+            "features.f_max",
+            f"{top:g} Hz is above half the sample rate ({rate / 2:g} Hz); lower it",
+        )
+    if features.f_min >= top:
+        raise misplaced("features.f_min", f"{features.f_min:g} Hz is not below {top:g} Hz")
+    window = round(features.window_seconds * rate)
+    if window > features.n_fft:
+        raise misplaced(
+            "features.n_fft",
+            f"{features.n_fft} is less than the window of {window} samples; raise it",
+        )
+    hop = max(1, round(features.hop_seconds * rate))
+    samples = round(audio.seconds * rate)
+    frames = 1 + samples // hop
+    if features.kind == "log_spectrogram":
+        frames = 1 + (samples - window) // hop  # windows are not centred
+    if features.frames is not None and features.frames > frames:
+        raise misplaced(
+            "features.frames",
+            f"a clip of {audio.seconds:g} s has {frames} frames, "
+            f"received {features.frames}; lower it or write null",
+        )

@@ -1,0 +1,197 @@
+"""Command: isolated words -> a set of overlapped clips in the layout of DACON 235616."""
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from utils.config.schema import AudioSettings, ColumnSettings, DatasetSettings, MixingSettings
+from utils.datasets.mixtures import Progress, draw_part, write_new
+from utils.datasets.word_files import PARTS, read_words
+from utils.errors import UserError
+from utils.files import writing
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+NUMBERS = {
+    "train": (int, "training clips"),
+    "validation": (int, "validation clips, which lie among the training files"),
+    "test": (int, "test clips"),
+    "words": (int, "words in a clip"),
+    "seed": (int, "the same seed gives the same files"),
+    "level_db": (float, "largest change of a word's level to either side, decibels"),
+    "shift_seconds": (float, "largest circular shift of a word to either side"),
+}
+"""Options that are fields of ``MixingSettings``: type and meaning."""
+
+AUDIO = AudioSettings(sample_rate=16_000, seconds=1.0)
+"""Rate and length of the competition's files."""
+
+EPILOG = """\
+WORDS holds a table (--table) or a folder for each word with files SPEAKER_nohash_N.wav, as Speech
+Commands. No speaker is in two parts: they are those of the table's split column or of the two lists
+of Speech Commands, else speakers are drawn. Recordings of other rates and lengths are brought to
+one second at 16 kHz.
+
+example:
+  python -m utils.datasets.mixer speech_commands_v0.01 overlapped --train 100000 --test 10000
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        argv: arguments; None takes those of the process.
+
+    Returns:
+        Exit status: 0; 2 for what the user can mend; 130 when interrupted.
+    """
+    arguments = _parser().parse_args(argv)
+    from rich.console import Console
+
+    console, errors = Console(highlight=False), Console(stderr=True, highlight=False)
+    try:
+        write_set(arguments, console)
+    except UserError as error:
+        errors.print(f"error: {error}", markup=False, soft_wrap=True, style="red")
+        return 2
+    except KeyboardInterrupt:
+        errors.print("\nstopped; nothing was written")
+        return 130
+    return 0
+
+
+def write_set(arguments: argparse.Namespace, console: "Console") -> None:
+    """Write the set that the arguments describe.
+
+    Args:
+        arguments: as the parser of this command gives them.
+        console: where notes and progress are shown.
+
+    Raises:
+        UserError: for words or arguments that allow no such set, and for a folder that is not
+            empty.
+    """
+    output: Path = arguments.output
+    _require_empty(output)
+    settings = _settings(arguments)
+    audio = AUDIO.model_copy(update={"on_bad_audio": "skip"}) if arguments.skip_bad else AUDIO
+    with _bar(console, "reading words") as progress:
+        words = read_words(
+            settings, audio=audio, root=arguments.words_folder, cache=None, progress=progress
+        )
+    for note in words.notes:
+        console.print(note, markup=False, soft_wrap=True)
+    mixing = settings.mixing
+    parts = [
+        draw_part(
+            part,
+            words.parts[part],
+            getattr(mixing, part),
+            classes=words.classes,
+            mixing=mixing,
+            sample_rate=AUDIO.sample_rate,
+            first=mixing.train if part == "validation" else 0,
+        )
+        for part in PARTS
+    ]
+    with _bar(console, "mixing clips") as progress:
+        write_new(output, parts, classes=words.classes, audio=AUDIO, progress=progress)
+    sizes = ", ".join(f"{len(part.labels)} {part.name}" for part in parts)
+    console.print(f"{output}: {sizes} clips.", markup=False, soft_wrap=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m utils.datasets.mixer",
+        description="Mix isolated words into overlapped clips: a set in the layout of DACON 235616,"
+        " of your own recordings.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("words_folder", metavar="WORDS", type=Path, help="folder of the recordings")
+    parser.add_argument("output", metavar="OUT", type=Path, help="folder to write, absent or empty")
+    default = MixingSettings()
+    for name, (kind, unit) in NUMBERS.items():
+        parser.add_argument(
+            f"--{name}",
+            type=kind,
+            default=getattr(default, name),
+            metavar="N" if kind is int else "X",
+            help=f"{unit} (default: %(default)s)",
+        )
+    parser.add_argument(
+        "--repeat_words", action="store_true", help="a clip may hold one word twice"
+    )
+    parser.add_argument(
+        "--repeat_speakers", action="store_true", help="a speaker may say two words of a clip"
+    )
+    parser.add_argument(
+        "--table", default="words.csv", help="table in WORDS, if it has one (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--columns",
+        default="file,word,speaker,split",
+        help="its columns in this order; without the fourth, speakers are drawn for the parts"
+        " (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--classes", help="words to take and their order, with commas (default: all, sorted)"
+    )
+    parser.add_argument(
+        "--skip_bad", action="store_true", help="leave out silent and broken recordings"
+    )
+    return parser
+
+
+def _settings(arguments: argparse.Namespace) -> DatasetSettings:
+    """The arguments as the settings of a data set of words."""
+    names = [name.strip() for name in arguments.columns.split(",")]
+    if len(names) not in (3, 4) or not all(names):
+        raise UserError(
+            f"--columns: expected FILE,WORD,SPEAKER or FILE,WORD,SPEAKER,SPLIT, received"
+            f" '{arguments.columns}'."
+        )
+    fields = ("filename", "label", "group", "split")
+    switches = {name: getattr(arguments, name) for name in ("repeat_words", "repeat_speakers")}
+    try:
+        mixing = MixingSettings(**{name: getattr(arguments, name) for name in NUMBERS}, **switches)
+    except ValidationError as error:
+        first = error.errors()[0]
+        problem = first["msg"][0].lower() + first["msg"][1:]
+        raise UserError(f"--{first['loc'][0]}: {problem}, received {first['input']}.") from error
+    return DatasetSettings(
+        name="words",
+        metadata=arguments.table,
+        audio_folder="",
+        columns=ColumnSettings(**dict(zip(fields, names, strict=False))),
+        classes=tuple(arguments.classes.split(",")) if arguments.classes else None,
+        mixing=mixing,
+    )
+
+
+def _require_empty(folder: Path) -> None:
+    """Refuse a place where something lies."""
+    with writing(folder):
+        if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+            raise UserError(f"{folder}: is not empty; name a folder that is not there yet.")
+
+
+@contextmanager
+def _bar(console: "Console", title: str) -> Iterator[Progress]:
+    """A progress bar that is gone once the work is done."""
+    from rich.progress import Progress as Bar
+
+    with Bar(console=console, transient=True) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

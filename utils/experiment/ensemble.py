@@ -1,0 +1,162 @@
+"""Several sets as one system: probabilities averaged, with weights fitted out of fold."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from utils.errors import UserError
+from utils.evaluation import Predictions, average
+from utils.experiment.job import Job
+from utils.files import whole_file
+from utils.metrics.ensemble import fit_weights
+from utils.report.results import ModelFacts, Results, read_results
+from utils.run import Run
+
+KEPT = "kept_predictions.npz"
+PARTS = ("test", "out_of_fold", "evaluation")
+
+
+@dataclass(frozen=True)
+class Member:
+    """A finished run of one set.
+
+    Attributes:
+        results: what its results.json says.
+        predictions: by part: ``test``, ``out_of_fold``, and ``evaluation`` after ``-m eval``.
+    """
+
+    results: Results
+    predictions: dict[str, Predictions]
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Members and their weights.
+
+    Attributes:
+        members: at least one.
+        weights: share of each, float64 (members,), summing to 1.
+    """
+
+    members: tuple[Member, ...]
+    weights: np.ndarray
+
+    @classmethod
+    def fit(cls, members: Sequence[Member]) -> "Ensemble":
+        """Fit the weights to the members' out-of-fold predictions: least mean KL divergence.
+
+        Raises:
+            UserError: when the members predicted different clips.
+        """
+        out_of_fold = [member.predictions["out_of_fold"] for member in members]
+        first = members[0].results.set_id
+        for member, predictions in zip(members, out_of_fold, strict=True):
+            if predictions.names != out_of_fold[0].names:
+                raise UserError(
+                    f"ensemble: {member.results.set_id} and {first} were not trained on the same "
+                    "parts of the data; give them the same dataset, mixing and training.folds."
+                )
+        stacked = np.stack([predictions.probabilities for predictions in out_of_fold])
+        return cls(tuple(members), fit_weights(out_of_fold[0].targets, stacked))
+
+    def predictions(self, part: str) -> Predictions:
+        """The weighted average of what the members say.
+
+        Args:
+            part: ``test``, ``out_of_fold`` or ``evaluation``.
+        """
+        parts = [member.predictions[part] for member in self.members]
+        return average(parts, weights=self.weights.tolist())
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Parts that every member predicted."""
+        shared = [set(member.predictions) for member in self.members]
+        return tuple(part for part in PARTS if all(part in parts for parts in shared))
+
+    def results(self, job: Job, run: Run, scores: dict[str, Any]) -> Results:
+        """Results of the ensemble: the scores, and what its members weigh together.
+
+        Args:
+            job: the ensemble's set.
+            run: its run folder.
+            scores: of the averaged test predictions.
+        """
+        facts = [member.results.model for member in self.members]
+        known = [model for model in facts if model is not None]
+        return Results(
+            set_id=job.settings.set_id,
+            description=job.settings.description,
+            data=run.data,
+            data_identity=run.identity,
+            demo=run.is_demo,
+            seed=job.settings.seed,
+            commit=run.source.commit,
+            versions=run.source.versions,
+            stages=self._seconds(),
+            scores=scores,
+            model=ModelFacts(
+                parameters=sum(model.parameters for model in known),
+                trainable=sum(model.trainable for model in known),
+                non_zero=sum(model.non_zero for model in known),
+                macs=sum(model.macs for model in known),
+                keras_float16_bytes=sum(model.keras_float16_bytes for model in known),
+            ),
+            notes=(*job.data.notes, *self.notes()),
+            differences_in_demo=job.demo_differences,
+        )
+
+    def _seconds(self) -> dict[str, float]:
+        """Seconds of each stage, summed over the members."""
+        seconds: dict[str, float] = {}
+        for member in self.members:
+            for stage, value in member.results.stages.items():
+                seconds[stage] = round(seconds.get(stage, 0.0) + value, 3)
+        return seconds
+
+    def notes(self) -> tuple[str, ...]:
+        """One sentence with the weights."""
+        shares = (
+            f"{member.results.set_id} {weight:.3f}"
+            for member, weight in zip(self.members, self.weights, strict=True)
+        )
+        return (f"Weights of the ensemble, fitted out of fold: {', '.join(shares)}.",)
+
+
+def keep(folder: Path, parts: dict[str, Predictions]) -> None:
+    """Write a run's predictions, so that ensembles and other programs find them.
+
+    Args:
+        folder: of the run.
+        parts: by part, all of one kind of truth.
+    """
+    arrays = {}
+    for part, predictions in parts.items():
+        arrays[f"{part}_names"] = np.array(predictions.names)
+        arrays[f"{part}_probabilities"] = predictions.probabilities
+        if predictions.truth is not None:
+            arrays[f"{part}_truth"] = predictions.truth
+    with whole_file(folder / KEPT) as stream:
+        np.savez(stream, allow_pickle=False, **arrays)
+
+
+def read_member(folder: Path) -> Member:
+    """Read a finished run.
+
+    Args:
+        folder: of the run, as :func:`keep` left it.
+    """
+    with np.load(folder / KEPT, allow_pickle=False) as file:
+        parts = {name.removesuffix("_names") for name in file.files if name.endswith("_names")}
+        predictions = {
+            part: Predictions(
+                names=tuple(str(name) for name in file[f"{part}_names"]),
+                probabilities=file[f"{part}_probabilities"],
+                truth=file[f"{part}_truth"] if f"{part}_truth" in file.files else None,
+            )
+            for part in sorted(parts)
+        }
+    return Member(read_results(folder / "results.json"), predictions)

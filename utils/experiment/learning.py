@@ -1,0 +1,183 @@
+"""What a fold learns from: stored clips, or isolated words that are mixed afresh in each epoch."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from utils import pipeline, targets
+from utils.augment import chain
+from utils.datasets import Clip, Fold
+from utils.experiment.job import Job
+from utils.features import (
+    ClipNormaliser,
+    FeatureStore,
+    Normaliser,
+    Representation,
+    Waveform,
+    normaliser_of,
+)
+from utils.features.graph import front_end
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+STATISTICS_CLIPS = 2000  # mixtures by which features are normalised
+BLOCK = 256  # clips whose features are in memory at once
+
+
+@dataclass(frozen=True)
+class ClipFeatures:
+    """Features of all clips, and the waveforms where training acts on them.
+
+    Attributes:
+        representation: what the network sees of a clip.
+        store: that representation of every clip (without words that are only mixed).
+        waveforms: samples of the training clips; None where nothing acts on waveforms.
+    """
+
+    representation: Representation
+    store: FeatureStore
+    waveforms: FeatureStore | None
+
+    @property
+    def key(self) -> str:
+        """Identity of the features: parameters, and name, size and time of every file."""
+        stores = [self.store] if self.waveforms is None else [self.store, self.waveforms]
+        return "-".join(store.key for store in stores)
+
+    def usable(self, clips: Sequence[Clip]) -> tuple[Clip, ...]:
+        """Leave out clips whose audio could not be used."""
+        return tuple(clip for clip in clips if self.store.contains(clip))
+
+    def learnable(self, clips: Sequence[Clip]) -> tuple[Clip, ...]:
+        """Leave out training clips whose audio could not be used."""
+        store = self.store if self.waveforms is None else self.waveforms
+        return tuple(clip for clip in clips if store.contains(clip))
+
+
+@dataclass(frozen=True)
+class Learning:
+    """Training and validation clips of a fold as the pipeline takes them.
+
+    Attributes:
+        job: the set and the data.
+        fold: training and validation clips.
+        features: of all clips.
+    """
+
+    job: Job
+    fold: Fold
+    features: ClipFeatures
+
+    @cached_property
+    def source(self) -> pipeline.Source | pipeline.Mixtures:
+        """The training clips: waveforms where training acts on them, else features."""
+        mixing, waveforms = self.job.data.mixing, self.features.waveforms
+        clips = self.features.learnable(self.fold.train)
+        store = self.features.store if waveforms is None else waveforms
+        rows = store.rows(clips)
+        if mixing is None:
+            return pipeline.Source(store.array, rows, self._targets(clips))
+        return pipeline.Mixtures(
+            array=store.array,
+            rows=rows,
+            classes=_numbers([clip.labels[0] for clip in clips], self.job.data.classes),
+            speakers=_numbers([clip.group for clip in clips]),
+            class_count=len(self.job.data.classes),
+            settings=mixing,
+            sample_rate=self.job.settings.audio.sample_rate,
+        )
+
+    @property
+    def validation(self) -> pipeline.Source:
+        """The validation clips' features."""
+        clips = self.features.usable(self.fold.validation)
+        store = self.features.store
+        return pipeline.Source(store.array, store.rows(clips), self._targets(clips))
+
+    def _targets(self, clips: Sequence[Clip]) -> np.ndarray:
+        return targets.encode(clips, classes=self.job.data.classes, kind=self.job.target)
+
+    def fit_normaliser(self) -> Normaliser | ClipNormaliser | None:
+        """The normaliser of the settings, with the statistics of the training clips."""
+        settings = self.job.settings.features.normalise
+        if settings.method != "mean_std":
+            return normaliser_of(settings.method, None)
+        both, store = settings.clips == "train_and_validation", self.features.store
+        validation = self.fold.validation if both else ()
+        if self.job.data.mixing is None:
+            clips = self.features.usable((*self.fold.train, *validation))
+            return Normaliser.fit(store.array, store.rows(clips))
+        known = np.asarray(store.array[store.rows(self.features.usable(validation))])
+        mixed = np.concatenate([self._mixed_features(STATISTICS_CLIPS), known])
+        return Normaliser.fit(mixed, np.arange(len(mixed)))
+
+    def examples(self, number: int) -> np.ndarray:
+        """Features of some training clips, not normalised, float32 (clips, ...)."""
+        if self.job.data.mixing is not None:
+            return self._mixed_features(number)
+        clips = self.features.usable(self.fold.train)
+        order = np.random.default_rng(self.job.settings.seed).permutation(len(clips))
+        chosen = [clips[i] for i in sorted(order[: min(number, len(clips))])]
+        return np.asarray(self.features.store.array[self.features.store.rows(chosen)])
+
+    def _mixed_features(self, number: int) -> np.ndarray:
+        """Features of mixtures that no epoch trains on, float32 (clips, ...)."""
+        assert isinstance(self.source, pipeline.Mixtures)  # noqa: S101 - for the type checker
+        samples, _ = pipeline.sample(self.source, number, seed=self.job.settings.seed)
+        representation = self.features.representation
+        return np.stack([representation(clip) for clip in samples])
+
+    def preparations(
+        self, normaliser: Normaliser | ClipNormaliser | None
+    ) -> "tuple[Callable[[tf.Tensor], tf.Tensor], Callable[[tf.Tensor], tf.Tensor]]":
+        """TensorFlow functions from rows to what the network sees: of training, of other clips."""
+        representation = self.features.representation
+        from_waveforms = self.features.waveforms is not None
+        stored = _preparation(representation, normaliser, from_waveforms=False)
+        return _preparation(representation, normaliser, from_waveforms=from_waveforms), stored
+
+    @property
+    def augment(self) -> "Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None":
+        """The set's augmentations as one TensorFlow function; None without any."""
+        settings = self.job.settings
+        return chain(settings.augment, sample_rate=settings.audio.sample_rate)
+
+
+def _preparation(
+    representation: Representation,
+    normaliser: Normaliser | ClipNormaliser | None,
+    *,
+    from_waveforms: bool,
+) -> "Callable[[tf.Tensor], tf.Tensor]":
+    import tensorflow as tf
+
+    spectrogram = front_end(representation) if from_waveforms else tf.identity
+
+    def prepare(batch: "tf.Tensor") -> "tf.Tensor":
+        features = spectrogram(batch)
+        if normaliser is not None:
+            features = normaliser(features)
+        return tf.reshape(features, (-1, *representation.input_shape))
+
+    return prepare
+
+
+def needs_waveforms(job: Job) -> bool:
+    """Whether training acts on samples, so that features cannot be computed beforehand."""
+    return bool(job.settings.augment) or job.data.mixing is not None
+
+
+def waveform_of(representation: Representation) -> Waveform:
+    """The samples from which a representation is computed."""
+    return Waveform(representation.sample_rate, representation.n_samples)
+
+
+def _numbers(names: Sequence[str | None], order: Sequence[str] | None = None) -> np.ndarray:
+    """Number of each name in ``order``, or in their sorted order, int64 (names,)."""
+    known = order or sorted({name or "" for name in names})
+    place = {name: number for number, name in enumerate(known)}
+    return np.array([place[name or ""] for name in names], dtype=np.int64)

@@ -1,0 +1,28 @@
+"""Scores of folds side by side, for every task that has folds."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from utils.report.measures import headline_measures
+from utils.report.tables import Column, Row, Table
+
+
+def fold_table(scores: Mapping[str, Any]) -> Table | None:
+    """Headline scores of each fold, their mean and deviation; None for fewer than two folds.
+
+    Args:
+        scores: ``per_fold`` holds ``folds`` (scores by fold name), ``mean`` and ``deviation``.
+    """
+    summary = scores.get("per_fold", {})
+    folds = summary.get("folds", {})
+    if len(folds) < 2:
+        return None
+    measures = headline_measures(summary["mean"])
+    columns = (Column("Fold", words=True), *(Column(m.heading, m.short_heading) for m in measures))
+    named = [(name, found, False) for name, found in folds.items()]
+    named += [("mean", summary["mean"], True), ("deviation", summary["deviation"], True)]
+    rows = tuple(
+        Row((name, *(m.number(found.get(m.key)) for m in measures)), summary=sums_up)
+        for name, found, sums_up in named
+    )
+    return Table("Folds", columns, rows, "Deviation: standard deviation over folds (n - 1).")

@@ -1,0 +1,54 @@
+"""Learning rate as a function of the optimizer's steps."""
+
+from typing import TYPE_CHECKING
+
+from utils.config.schema import TrainingSettings
+from utils.errors import ConfigError
+
+if TYPE_CHECKING:
+    import keras
+
+
+def make_schedule(
+    highest: float, settings: TrainingSettings, *, steps: int
+) -> "keras.optimizers.schedules.LearningRateSchedule | None":
+    """Make the schedule of a whole training: a linear rise, then half a cosine or a constant.
+
+    With ``w`` steps of warm-up, ``n`` steps in all and ``f`` the share that is left at the end, the
+    rate of step ``s`` (from 0) is ``highest s / w`` before ``w``, and after it, for a cosine,
+    ``highest (f + (1 - f) (1 + cos(pi (s - w) / (n - w))) / 2)``. It hangs on the step alone, which
+    the optimizer counts and checkpoints keep: a resumed training continues it.
+
+    References:
+        I. Loshchilov, F. Hutter: SGDR, ICLR 2017, equation 5 (one period, no restart).
+        P. Goyal et al.: Accurate, large minibatch SGD, arXiv:1706.02677, section 2.2 (warm-up).
+
+    Args:
+        highest: the optimizer's learning rate.
+        settings: the section ``training``.
+        steps: training batches per epoch.
+
+    Returns:
+        The schedule; None where the rate never changes.
+
+    Raises:
+        ConfigError: when the warm-up leaves no epoch.
+    """
+    import keras
+
+    wanted = settings.schedule
+    if wanted.warmup_epochs >= settings.epochs:
+        raise ConfigError(
+            f"training.schedule.warmup_epochs: {wanted.warmup_epochs:g} of {settings.epochs} "
+            "epochs leave none at the full learning rate; lower it."
+        )
+    if wanted.kind == "constant" and not wanted.warmup_epochs:
+        return None
+    warmup = round(wanted.warmup_epochs * steps)
+    return keras.optimizers.schedules.CosineDecay(
+        0.0 if warmup else highest,
+        max(1, settings.epochs * steps - warmup),
+        alpha=1.0 if wanted.kind == "constant" else wanted.final,  # a cosine from 1 to 1 is flat
+        warmup_target=highest if warmup else None,
+        warmup_steps=warmup,
+    )
