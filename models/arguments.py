@@ -21,7 +21,7 @@ _PREAMBLE = re.compile(r"Exception encountered when calling .*?\n\n", re.DOTALL)
 
 
 def layer_class(name: str, place: Place) -> Any:
-    """The class of a layer in ``keras.layers``.
+    """The class of a layer in :mod:`models.layers` or ``keras.layers``.
 
     Args:
         name: as written.
@@ -32,6 +32,10 @@ def layer_class(name: str, place: Place) -> Any:
     """
     import keras
 
+    from models.layers import OWN
+
+    if name in OWN:
+        return OWN[name]
     if name in _RUNS_CODE:
         raise place.error(
             f"{name} runs code of its own and is not allowed; write a layer in models/layers.py."
@@ -41,7 +45,7 @@ def layer_class(name: str, place: Place) -> Any:
     found = getattr(keras.layers, name, None)
     if name not in _NO_LAYERS and _is_layer(found):
         return found
-    known = [key for key in dir(keras.layers) if _is_layer(getattr(keras.layers, key))]
+    known = [*OWN, *(key for key in dir(keras.layers) if _is_layer(getattr(keras.layers, key)))]
     raise place.error(
         f"unknown layer '{name}'.{nearest(name, [key for key in known if key not in _NO_LAYERS])}"
     )

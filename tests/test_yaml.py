@@ -30,13 +30,13 @@ PARAMETERS = {
     "task1a_csv": 46_246,
 }
 DACON = {  # input of the network, parameters, those that are trained, MMAC
-    "task_dacon": ((64, 101, 1), 247_742, 246_910, 46.70),
+    "task_dacon": ((64, 81, 1), 527_038, 525_054, 67.32),
     "dacon_vrmodel": ((80, 101, 1), 647_286, 645_750, 12.35),
     "dacon_selu_cnn": ((221, 98, 1), 780_862, 779_326, 336.20),
     "dacon_selu_batchnorm": ((221, 98, 1), 780_862, 779_326, 336.20),
     "dacon_selu_alphadropout": ((221, 98, 1), 777_790, 777_790, 336.20),
-    "dacon_multires": ((64, 101, 4), 248_606, 247_774, 52.29),
-    "dacon_kinds": ((64, 101, 3), 248_318, 247_486, 50.43),
+    "dacon_multires": ((64, 81, 4), 529_438, 527_454, 70.47),
+    "dacon_kinds": ((64, 81, 3), 528_638, 526_654, 69.42),
     "dacon_wave_cnn": ((16_000, 1), 347_166, 345_182, 48.30),
     "dacon_wave_resnet": ((16_000, 1), 337_566, 335_294, 44.69),
     "dacon_wave_densenet": ((16_000, 1), 228_158, 226_654, 45.64),

@@ -4,6 +4,7 @@ Needs no Keras: what a layer's name and arguments mean is the builder's business
 ``docs/adding_a_layer.md``.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -89,7 +90,7 @@ def flatten(
     constants = {**body.constants, **placed(model.constants, own.at(model.constants, "constants"))}
     scope = Scope.of_run(known).inner(defaults=constants, given={})
     path = [] if model.use is None else [model.use]
-    layers = tuple(_Flattener(named).items(body.layers, body.layers_place, scope, path))
+    layers = tuple(_Flattener(named).items(body.layers, body.layers_place, scope, path, {}))
     if not layers:
         raise body.layers_place.error("the layer list is empty; give at least one layer.")
     scope.check_all_used()
@@ -175,8 +176,11 @@ class _Flattener:
 
     def __init__(self, named: Mapping[str, Any]) -> None:
         self._named = named
+        self._uses: Counter[str] = Counter()
 
-    def items(self, value: Any, place: Place, scope: Scope, path: list[str]) -> Iterator[LayerItem]:
+    def items(
+        self, value: Any, place: Place, scope: Scope, path: list[str], names: Mapping[str, str]
+    ) -> Iterator[LayerItem]:
         """Layers of a list in order.
 
         Args:
@@ -184,20 +188,26 @@ class _Flattener:
             place: where it stands.
             scope: the constants it sees.
             path: names of the parts that the list is in.
+            names: of layers inside those parts: as written -> in the whole network.
         """
         if not isinstance(value, list):
             raise place.error(f"expected a list of layers, received {shown(value)}.")
         for index, item in enumerate(value):
             here = place.at(value, index)
             if isinstance(item, list):
-                yield from self.items(item, here, scope, path)
+                yield from self.items(item, here, scope, path, names)
             elif isinstance(item, Mapping) and "use" in item:
-                yield from self._part(item, here, scope, path)
+                yield from self._part(item, here, scope, path, names)
             else:
-                yield _layer(item, here, scope)
+                yield _layer(item, here, scope, names)
 
     def _part(
-        self, item: Mapping[str, Any], place: Place, scope: Scope, path: list[str]
+        self,
+        item: Mapping[str, Any],
+        place: Place,
+        scope: Scope,
+        path: list[str],
+        names: Mapping[str, str],
     ) -> Iterator[LayerItem]:
         for key in item:
             if key not in ("use", "constants"):
@@ -213,10 +223,22 @@ class _Flattener:
         given = placed(item.get("constants"), place.at(item, "constants"))
         inner = scope.inner(defaults=body.constants, given=given)
         used = Place(place.at(None, name).path, body.layers_place.mark)
-        yield from self.items(body.layers, used, inner, [*path, name])
+        self._uses[name] += 1
+        own = {each: f"{name}_{self._uses[name]}_{each}" for each in _written_names(body.layers)}
+        yield from self.items(body.layers, used, inner, [*path, name], {**names, **own})
 
 
-def _layer(item: Any, place: Place, scope: Scope) -> LayerItem:
+def _written_names(layers: Any) -> Iterator[str]:
+    """Names that a part gives to its own layers, those of parts in it left out."""
+    for item in layers if isinstance(layers, list) else []:
+        if isinstance(item, list):
+            yield from _written_names(item)
+        elif isinstance(item, Mapping) and "use" not in item:
+            arguments = [value for value in item.values() if isinstance(value, Mapping)]
+            yield from (one["name"] for one in arguments if isinstance(one.get("name"), str))
+
+
+def _layer(item: Any, place: Place, scope: Scope, names: Mapping[str, str]) -> LayerItem:
     sources = None
     sources_place = place.at(item, "from")
     if isinstance(item, Mapping) and "from" in item:
@@ -224,12 +246,17 @@ def _layer(item: Any, place: Place, scope: Scope) -> LayerItem:
         item = without(item, "from")
     name, arguments, arguments_place = one_name(item, place, what="a layer")
     bare = isinstance(item, Mapping) and "class_name" in item
+    filled = scope.fill(arguments, arguments_place, bare=bare)
+    own = filled.get("name")
+    if isinstance(own, str) and own == arguments["name"]:  # a constant's value is its giver's name
+        filled["name"] = names.get(own, own)
+    taken = () if sources is None else _names(sources, sources_place)
     return LayerItem(
         class_name=name,
-        arguments=scope.fill(arguments, arguments_place, bare=bare),
+        arguments=filled,
         place=place,
         arguments_place=arguments_place,
-        sources=None if sources is None else _names(sources, sources_place),
+        sources=None if sources is None else tuple(names.get(each, each) for each in taken),
         several=isinstance(sources, list),
         sources_place=sources_place,
     )

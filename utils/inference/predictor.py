@@ -198,10 +198,12 @@ def load_keras(path: Path) -> "keras.Model":
     """Load a ``.keras`` file in safe mode, or say in a sentence why not."""
     import keras
 
+    from models.layers import OWN
+
     if not zipfile.is_zipfile(path):
         raise UserError(f"{path}: is not a Keras model or is damaged; train it again.")
     try:
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
+        return keras.saving.load_model(path, custom_objects=OWN, compile=False, safe_mode=True)
     except Exception as error:  # a damaged archive fails in any of a dozen ways
         if "safe_mode" in str(error) or "unsafe" in str(error):
             raise UserError(

@@ -74,6 +74,39 @@ def test_from_takes_one_name_or_several():
     ]
 
 
+RESIDUAL = """\
+block:
+  - Identity: {name: skip}
+  - [Dense: {units: $UNITS}]
+  - class_name: Identity
+    config: {name: body}
+  - {Add: , from: [skip, body]}
+  - Identity: {name: $NAME}
+outer:
+  - Identity: {name: skip}
+  - {use: block, constants: {NAME: inner}}
+  - {Concatenate: , from: [skip, first]}
+"""
+
+
+def test_a_name_that_a_part_writes_is_its_own_in_every_use():
+    layers = flat(
+        "layers: [Identity: {name: first}, {use: block, constants: {NAME: a}}, {use: outer},"
+        " {Add: , from: [a, inner]}]\nconstants: {UNITS: 2}",
+        RESIDUAL,
+    ).layers
+    assert [item.arguments["name"] for item in layers if "name" in item.arguments] == [
+        *("first", "block_1_skip", "block_1_body", "a"),
+        *("outer_1_skip", "block_2_skip", "block_2_body", "inner"),
+    ]
+    assert [item.sources for item in layers if item.sources] == [
+        ("block_1_skip", "block_1_body"),
+        ("block_2_skip", "block_2_body"),
+        ("outer_1_skip", "first"),
+        ("a", "inner"),
+    ]
+
+
 def test_reached_lists_what_is_used_once():
     model = ModelSettings.model_validate(
         parse_yaml("layers: [[use: pooled], use: conv]", "my.yaml")
