@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from utils import cli
-from utils.datasets import demo_words, load_evaluation
+from utils.datasets import Clip, demo_words, load_evaluation
 from utils.datasets.dacon import template_ids
 from utils.evaluation import Predictions, WordScores, answers, score_words
 from utils.experiment import ClipExperiment, Ensemble, Job, Member, keep, label_files
@@ -22,30 +22,25 @@ from utils.report.tables import show
 from utils.run import Run
 
 LIKELIEST = 4  # words of a clip that -m predict prints
+SUBMISSION = "submission.csv"  # in the run folder, by the competition's template
 
 
-def develop(job: Job, run: Run) -> Results:
-    """Train, test and export every fold; score them; write answers, results and report."""
-    experiment, predictions = run_stages(job, run)
-    return finish(job, run, experiment.results(), predictions, curves=experiment.curves())
-
-
-def evaluate(job: Job, run: Run) -> Results:
-    """Develop; then answer the unlabelled clips by the average of all folds."""
-    unlabelled = load_evaluation(job.settings.dataset, root=job.root, known=job.data.learnt)
-    experiment, predictions = run_stages(job, run)
-    predictions["evaluation"] = experiment.predict(unlabelled)
-    return finish(job, run, experiment.results(), predictions, curves=experiment.curves())
-
-
-def run_stages(job: Job, run: Run) -> tuple[ClipExperiment, dict[str, Predictions]]:
-    """Features, training, calibration, test, export; predictions of the test part and others."""
-    experiment = ClipExperiment(job, run, score=partial(score, job))
+def develop(job: Job, run: Run, unlabelled: Sequence[Clip] = ()) -> Results:
+    """Train, calibrate, test and export every fold; write scores, answers and report."""
+    experiment = ClipExperiment(job, run, score=partial(score, job), unlabelled=unlabelled)
     experiment.check_network()
     experiment.extract()
     experiment.run_folds()
     predictions = {"test": experiment.predictions("keras"), "out_of_fold": experiment.out_of_fold()}
-    return experiment, predictions
+    if unlabelled:
+        predictions["evaluation"] = experiment.predict_unlabelled()
+    return finish(job, run, experiment.results(), predictions, curves=experiment.curves())
+
+
+def evaluate(job: Job, run: Run) -> Results:
+    """Develop, and answer the unlabelled clips by the average of all folds."""
+    unlabelled = load_evaluation(job.settings.dataset, root=job.root, known=job.data.learnt)
+    return develop(job, run, unlabelled)
 
 
 def combine(job: Job, run: Run, members: Sequence[Member]) -> Results:
@@ -53,6 +48,8 @@ def combine(job: Job, run: Run, members: Sequence[Member]) -> Results:
     ensemble = Ensemble.fit(members)
     predictions = {part: ensemble.predictions(part) for part in ensemble.parts}
     scores = score(job, predictions["test"], job.settings.evaluation.bootstrap)
+    for note in ensemble.notes():
+        run.say(f"note: {note}", style="yellow")
     return finish(job, run, ensemble.results(job, run, scores.as_dict()), predictions)
 
 
@@ -72,13 +69,14 @@ def finish(
     """Write results.json, the predictions of each part, and the report; print the tables."""
     write_results(run.folder / "results.json", results)
     keep(run.folder, predictions)
-    for part, found in predictions.items():
-        write_answers(run.folder / f"{part}.csv", found, job.data.classes)
-    asked = predictions.get("evaluation", predictions["test"])
+    for part in ("test", "out_of_fold"):
+        write_answers(run.folder / f"{part}.csv", predictions[part], job.data.classes)
     if "evaluation" in predictions:
-        submit(job, run, asked)
-    if job.output is not None:
-        write_answers(job.output, asked, job.data.classes)
+        submit(job, run, predictions["evaluation"])
+    else:
+        withdraw(run)
+        if job.output is not None:
+            write_answers(job.output, predictions["test"], job.data.classes)
     table, *pictures = words.word_sections(results.scores)
     parameters = (run.folder / "parameters.yaml").read_text(encoding="utf-8")
     html.write_report(run.folder / "report.html", results, (table, *curves, *pictures), parameters)
@@ -95,26 +93,40 @@ def write_answers(path: Path, predictions: Predictions, classes: Sequence[str]) 
 
 
 def submit(job: Job, run: Run, predictions: Predictions) -> None:
-    """Write submission.csv by the competition's template; say what would be refused in it."""
-    path = run.folder / "submission.csv"
+    """Write what can be handed in, by the competition's template; say what would be refused."""
     ids, classes = template_ids(job.root)
-    answers.write(path, ids=ids, classes=classes, probabilities=predictions.probabilities)
+    clips = load_evaluation(job.settings.dataset, root=job.root)
+    complete, unanswered = answers.complete(predictions, [clip.name for clip in clips])
+    path = run.folder / SUBMISSION
+    for file in (path,) if job.output is None else (path, job.output):
+        answers.write(file, ids=ids, classes=classes, probabilities=complete.probabilities)
     run.say(f"submission: {path}")
+    for name in unanswered:
+        run.say(f"{name}: left out; every word is given the same probability.", style="yellow")
     for problem in answers.problems(path, ids=ids, classes=classes):
         run.say(f"to mend before handing in: {problem}", style="yellow")
+
+
+def withdraw(run: Run) -> None:
+    """Remove what an earlier ``-m eval`` wrote: the scores beside it would not be its own."""
+    path = run.folder / SUBMISSION
+    if path.exists():
+        path.unlink()
+        run.say(f"removed: {path}, of an earlier -m eval; run it again to have it.")
 
 
 def score_answers(asked: cli.Answers) -> None:
     """Score a file of answers against a file of right ones, or against the test part's labels."""
     if asked.truth is not None:
         right = answers.read(asked.truth)
-        given = answers.against(answers.read(asked.path), right)
         classes = right.classes
+        given = answers.against(answers.read(asked.path, classes=classes), right)
     else:
-        job = asked.job()
-        clips, classes = job.data.test, job.data.classes
-        given = answers.of_clips(answers.read(asked.path, classes=classes), clips)
-    scores = score_words(given, classes=classes)
+        data = asked.job().data
+        classes = data.classes
+        given = answers.of_clips(answers.read(asked.path, classes=classes), data.test)
+    bootstrap, seed = asked.settings.evaluation.bootstrap, asked.settings.seed
+    scores = score_words(given, classes=classes, bootstrap=bootstrap, seed=seed)
     show(asked.console, *words.word_tables(scores.as_dict()))
 
 

@@ -7,9 +7,9 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parent.parent
 ORDER = (
-    "errors", "files", "config", "backend", "run", "audio", "mixing", "datasets", "targets",
-    "features", "augment", "pipeline", "models", "postprocess", "metrics", "training", "inference",
-    "evaluation", "export", "report", "experiment", "cli",
+    "errors", "files", "console", "config", "backend", "run", "audio", "mixing", "datasets",
+    "targets", "features", "augment", "pipeline", "models", "postprocess", "metrics", "training",
+    "inference", "evaluation", "export", "report", "experiment", "cli",
 )  # fmt: skip
 MODULES = sorted([*(PROJECT / "utils").rglob("*.py"), *(PROJECT / "models").rglob("*.py")])
 HEAVY = ("tensorflow", "keras", "librosa", "matplotlib", "sklearn", "sed_eval", "dcase_util")

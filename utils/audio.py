@@ -18,6 +18,8 @@ _UNKNOWN_SIZE = (
     0x7FFF_0000  # chunk sizes from here on are placeholders of programs writing to a pipe
 )
 _OGG_PAGE = 65_307  # bytes of the longest page
+_PLAIN_WAV = struct.Struct("<4s4x8s8xI4xH2x4sI")
+"""Wav of one chunk each: RIFF, WAVEfmt, hertz, bytes of a frame, data, its size."""
 
 _CHUNKED = {b"RIFF": ("<", b"data"), b"RIFX": (">", b"data"), b"FORM": (">", b"SSND")}
 _LONG_CHUNKED = (b"RF64", b"BW64")
@@ -54,12 +56,47 @@ def read_audio(
             samples = _read_frames(stream, wanted, path)
             rate = stream.samplerate
     except (soundfile.SoundFileError, TypeError) as error:  # TypeError: headerless .raw
-        reason = str(getattr(error, "error_string", error)).removeprefix("Error : ").rstrip(". ")
-        raise AudioError(f"{path}: is broken or no audio file ({reason}); replace it.") from error
+        raise _no_audio(path, error) from error
     _check_samples(samples, rate, path)
     if rate != sample_rate:
         samples = _resample(samples, rate, sample_rate)
     return samples if seconds is None else samples[: max(1, round(seconds * sample_rate))]
+
+
+def read_header(path: str | os.PathLike[str]) -> tuple[int, int]:
+    """Rate and length of an audio file, without reading its samples.
+
+    The header of a plain wav is read here, in a tenth of libsndfile's time. Programs that write to
+    a pipe leave 0 or a huge number where the size belongs: libsndfile then goes by the file's own
+    size, as :func:`read_audio` does.
+
+    Args:
+        path: the file.
+
+    Returns:
+        Hertz and number of samples (of one channel) that the header states.
+
+    Raises:
+        AudioError: when the file cannot be opened or is no audio. The message opens with the path.
+    """
+    import soundfile
+
+    path = Path(path)
+    try:
+        with path.open("rb", buffering=0) as stream:
+            head = stream.read(_PLAIN_WAV.size)
+    except OSError as error:
+        raise AudioError(f"{path}: cannot be opened ({error.strerror}).") from error
+    if len(head) == _PLAIN_WAV.size:
+        riff, kind, rate, frame_bytes, data, size = _PLAIN_WAV.unpack(head)
+        plain = (riff, kind, data) == (b"RIFF", b"WAVEfmt ", b"data") and rate and frame_bytes
+        if plain and 0 < size < _UNKNOWN_SIZE:
+            return rate, size // frame_bytes
+    try:
+        header = soundfile.info(path)
+    except (soundfile.SoundFileError, TypeError) as error:  # TypeError: headerless .raw
+        raise _no_audio(path, error) from error
+    return header.samplerate, header.frames
 
 
 def fit_length(
@@ -94,6 +131,11 @@ def fit_length(
         place %= period
         return samples[np.minimum(place, period - place) if count > 1 else place]
     raise ValueError(f"short must be zeros, loop or reflect, received {short!r}")
+
+
+def _no_audio(path: Path, error: Exception) -> AudioError:
+    reason = str(getattr(error, "error_string", error)).removeprefix("Error : ").rstrip(". ")
+    return AudioError(f"{path}: is broken or no audio file ({reason}); replace it.")
 
 
 def _check_file(path: Path) -> None:

@@ -24,7 +24,7 @@ class Recipes:
     Attributes:
         rows: int64 (clips, words), rows of an array of isolated words.
         gains_db: float32 (clips, words), level of each word after all have the same RMS.
-        shifts: int64 (clips, words), circular shift of each word in samples; positive is later.
+        shifts: float64 (clips, words), circular shift of each word in seconds; positive is later.
     """
 
     rows: np.ndarray
@@ -42,7 +42,7 @@ def draw(
     repeat_words: bool,
     repeat_speakers: bool,
     level_db: float,
-    shift_samples: int,
+    shift_seconds: float,
 ) -> Recipes:
     """Draw clips of ``number`` words each.
 
@@ -60,7 +60,7 @@ def draw(
         repeat_words: whether one word may come twice in a clip.
         repeat_speakers: whether one speaker may say two words of a clip.
         level_db: gains are uniform within this to either side, decibels.
-        shift_samples: shifts are uniform within this to either side.
+        shift_seconds: shifts are uniform within this to either side.
 
     Raises:
         DataError: when there are too few words, speakers or recordings for such clips.
@@ -88,11 +88,13 @@ def draw(
             " speakers in common: add recordings, mix fewer words or let speakers repeat."
         )
     gains = rng.uniform(-level_db, level_db, rows.shape).astype(np.float32)
-    shifts = rng.integers(-shift_samples, shift_samples, rows.shape, endpoint=True)
+    shifts = rng.uniform(-shift_seconds, shift_seconds, rows.shape)
     return Recipes(rows, gains, shifts)
 
 
-def mix(samples: np.ndarray, gains_db: np.ndarray, shifts: np.ndarray) -> np.ndarray:
+def mix(
+    samples: np.ndarray, gains_db: np.ndarray, shifts: np.ndarray, *, sample_rate: int
+) -> np.ndarray:
     """Sum the words of each clip.
 
     Every word is brought to the same RMS over its whole length, then changed by its gain, shifted
@@ -102,7 +104,8 @@ def mix(samples: np.ndarray, gains_db: np.ndarray, shifts: np.ndarray) -> np.nda
     Args:
         samples: float32 (clips, words, samples).
         gains_db: (clips, words), decibels.
-        shifts: int (clips, words), samples; positive is later.
+        shifts: (clips, words), seconds, rounded to samples; positive is later.
+        sample_rate: hertz.
 
     Returns:
         float32 (clips, samples).
@@ -111,7 +114,7 @@ def mix(samples: np.ndarray, gains_db: np.ndarray, shifts: np.ndarray) -> np.nda
     mixtures = np.zeros((len(samples), length), np.float32)
     scaled = np.empty(length, np.float32)
     levels = 10.0 ** (np.asarray(gains_db, np.float64) / 20.0)
-    starts = np.asarray(shifts) % length
+    starts = np.rint(np.asarray(shifts) * sample_rate).astype(np.int64) % length
     # clip by clip, as the words of one clip stay in the processor's cache
     for mixture, words, factors, delays in zip(mixtures, samples, levels, starts, strict=True):
         for word, factor, delay in zip(words, factors, delays.tolist(), strict=True):
@@ -208,5 +211,5 @@ def _require_enough(barred: np.ndarray, number: int, kind: str) -> None:
     if there < number:
         raise DataError(
             f"clips of {number} words by different {kind} cannot be mixed of {there} {kind}; mix"
-            " fewer words or let speakers repeat."
+            f" fewer words{' or let speakers repeat' if kind == 'speakers' else ''}."
         )

@@ -1,17 +1,43 @@
-"""Real recordings pass through task1a.py: features, training, tables, export, labels."""
+"""Real recordings pass through the task scripts: features, training, tables, export, labels."""
 
+import numpy as np
 import pytest
+import soundfile
 
+from utils.evaluation import answers
 from utils.report.results import read_results
 
 pytestmark = [pytest.mark.smoke, pytest.mark.real_audio]
+SMALL = (
+    "dataset.mixing={train: 64, validation: 24, test: 24}",
+    "training.epochs=2",
+    "training.batch_size=32",
+    "model.layers=[{AveragePooling2D: {pool_size: [4, $FRAMES]}}, Flatten, "
+    "{Dense: {units: $CLASS_COUNT, activation: softmax}}]",
+    "model.use=null",
+    "export={formats: [float32], calibration_clips: 8}",
+    "limits.format=float32",
+    "evaluation.bootstrap=20",
+    "dataset.name=words",
+)
 
 
 @pytest.fixture
-def run(script, tmp_path):
+def paths(tmp_path):
+    """Folders of the test's own."""
+    return (f"paths.runs={tmp_path}/runs", f"paths.cache={tmp_path}/cache")
+
+
+@pytest.fixture
+def run(script, paths):
     """Run task1a.py with folders of the test's own and one epoch."""
-    paths = (f"paths.runs={tmp_path}/runs", f"paths.cache={tmp_path}/cache")
     return lambda *given: script(*given, "--override", *paths, "training.epochs=1")
+
+
+@pytest.fixture
+def run_words(dacon, paths):
+    """Run task_dacon.py on isolated words, some mixtures of them, with a network of one layer."""
+    return lambda *given: dacon(*given, "--override", *paths, *SMALL)
 
 
 def test_one_second_scenes_of_tau_2022(run, real_audio, tmp_path):
@@ -35,3 +61,49 @@ def test_own_data_as_esc_10_lists_it(run, real_audio, tmp_path):
     results = read_results(tmp_path / "runs" / "task1a_csv" / "latest" / "results.json")
     assert sum(cell["clips"] for cell in results.scores["per_class"].values()) == 80
     assert results.scores["per_device"] == {}
+
+
+def check_words(results, folder):
+    """Thirty words, four in a clip; the answers are distributions of them."""
+    assert results.data == "words"
+    assert len(results.scores["classes"]) == 30
+    assert results.overall["kl_uniform"] == pytest.approx(np.log(30 / 4), abs=1e-4)
+    assert results.overall["kl"] < 2.5
+    told = answers.read(folder / "test.csv")
+    assert told.classes == tuple(sorted(told.classes))
+    assert told.probabilities.shape == (24, 30)
+    mixtures = sorted(folder.parents[2].glob("cache/mixtures/*/test/*.wav"))
+    assert len(mixtures) == 24
+    for path in mixtures:
+        info = soundfile.info(path)
+        assert (info.samplerate, info.frames, info.channels) == (16_000, 16_000, 1)
+
+
+def test_thirty_arabic_words_as_their_table_divides_them(run_words, real_audio, tmp_path):
+    data = real_audio / "arabic_words"
+    assert run_words("--data", data) == 0
+    folder = tmp_path / "runs" / "task_dacon" / "latest"
+    results = read_results(folder / "results.json")
+    check_words(results, folder.resolve())
+    assert (
+        results.notes[0]
+        == "The words are those of the table words.csv, divided by its column 'split'."
+    )
+    sizes = next(note for note in results.notes if note.startswith("Isolated words"))
+    assert "train 30 words by 18 speakers in 1080 recordings" in sizes
+    assert "test 30 words by 6 speakers in 360 recordings" in sizes
+    table = tmp_path / "labels.csv"
+    clips = sorted((data / "zero").iterdir())[:2]
+    assert run_words("-m", "predict", *clips, "-o", table) == 0
+    assert answers.read(table).ids == tuple(clip.stem for clip in clips)
+
+
+def test_the_thirty_words_of_speech_commands_in_their_folders(run_words, real_audio, tmp_path):
+    data = real_audio / "speech_commands_mini"
+    assert run_words("--data", data) == 0
+    folder = tmp_path / "runs" / "task_dacon" / "latest"
+    results = read_results(folder / "results.json")
+    check_words(results, folder.resolve())
+    assert results.notes[1] == "They are divided by validation_list.txt and testing_list.txt."
+    # the lists are those of the whole corpus
+    assert any("files of testing_list.txt are not there" in note for note in results.notes)

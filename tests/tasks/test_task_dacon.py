@@ -182,6 +182,35 @@ def test_answers_are_scored_by_the_data_and_by_a_table(dacon, finished, words, m
     assert "KL divergence        0.000" in capsys.readouterr().out
 
 
+def test_a_numbered_submission_is_scored_by_the_data(
+    dacon, published, mixed, tiny_words, tmp_path, capsys
+):
+    data = tmp_path / "data"
+    shutil.copytree(published, data)
+    shutil.copy(mixed / "test_answer.csv", data)
+    arguments = ("-s", "tiny_competition", "-p", tiny_words)
+    assert dacon("-m", "score", data / "submission.csv", *arguments, "--data", data) == 0
+    assert f"KL divergence        {UNIFORM:.3f}" in capsys.readouterr().out
+
+
+def test_the_set_and_the_seed_decide_the_intervals_of_a_score(
+    dacon, finished, words, mixed, tmp_path, capsys
+):
+    parameters = ("-s", "tiny", "-p", finished / "tiny.yaml")
+    told, right = run_of(finished) / "test.csv", tmp_path / "right.csv"
+    names = answers.read(told)
+    rows = np.eye(6)[np.arange(40) % 6] * 0.5 + np.eye(6)[(np.arange(40) + 1) % 6] * 0.5
+    answers.write(right, ids=names.ids, classes=names.classes, probabilities=rows)
+    for known in (("--data", words), ("--ground_truth", right)):
+        printed = []
+        for changes in ((), (), ("--seed", 5), ("--override", "evaluation.bootstrap=0")):
+            capsys.readouterr()
+            assert dacon("-m", "score", told, *parameters, *known, *changes) == 0
+            printed.append(capsys.readouterr().out)
+        assert printed[0] == printed[1]
+        assert len(set(printed)) == 3
+
+
 def test_eval_answers_the_competitions_template(dacon, mixed, tiny_words, tmp_path, capsys):
     output = tmp_path / "here" / "answers.csv"
     arguments = ("-m", "eval", "-s", "tiny_competition", "-p", tiny_words, "--data", mixed)
@@ -202,14 +231,13 @@ def test_eval_answers_the_competitions_template(dacon, mixed, tiny_words, tmp_pa
     assert kl_of(submission, mixed / "test_answer.csv") == pytest.approx(
         results.overall["kl"], abs=1e-5
     )
-    np.testing.assert_allclose(
-        answers.read(output).probabilities, given.probabilities, rtol=0, atol=0
-    )
+    assert output.read_bytes() == submission.read_bytes()
 
 
 def test_the_published_layout_in_folds(dacon, published, mixed, tiny_words, tmp_path, capsys):
-    order = published / "submission.csv"
-    arguments = ("-m", "eval", "-s", "tiny_competition", "-p", tiny_words, "--data", published)
+    order, output = published / "submission.csv", tmp_path / "answers.csv"
+    parameters = ("-s", "tiny_competition", "-p", tiny_words)
+    arguments = ("-m", "eval", *parameters, "--data", published, "-o", output)
     assert dacon(*arguments, "--override", "training.folds=3", "training.epochs=15") == 0
     assert "to mend before handing in" not in capsys.readouterr().out
     run, results = run_of(tmp_path, "tiny_competition"), results_of(tmp_path, "tiny_competition")
@@ -227,6 +255,39 @@ def test_the_published_layout_in_folds(dacon, published, mixed, tiny_words, tmp_
     numbered = tmp_path / "right.csv"
     answers.write(numbered, ids=given.ids, classes=right.classes, probabilities=right.probabilities)
     assert kl_of(submission, numbered) < 0.7 * UNIFORM
+    assert given.ids[:3] == ("0", "1", "2")
+    assert output.read_bytes() == submission.read_bytes()
+    # a file of the run beside a table of the competition: stems there, numbers here, or the reverse
+    for said, truth, value in (
+        (run / "out_of_fold.csv", published / "train_answer.csv", scores["overall"]["kl"]),
+        (submission, mixed / "test_answer.csv", kl_of(submission, numbered)),
+    ):
+        assert dacon("-m", "score", said, *parameters, "--ground_truth", truth) == 0
+        assert f"KL divergence        {value:.3f}" in capsys.readouterr().out
+
+
+def test_a_clip_that_cannot_be_read_is_answered_too(dacon, published, tiny_words, tmp_path, capsys):
+    data = tmp_path / "data"
+    shutil.copytree(published, data)
+    (data / "test/test_00003.wav").write_bytes(b"no audio")
+    output = tmp_path / "answers.csv"
+    arguments = ("-s", "tiny_competition", "-p", tiny_words, "--data", data)
+    changes = ("--override", "audio.on_bad_audio=skip", "training.epochs=2")
+    assert dacon("-m", "eval", *arguments, "-o", output, *changes) == 0
+    printed = capsys.readouterr().out
+    assert "test/test_00003.wav: left out; every word is given the same probability" in printed
+    assert "to mend before handing in" not in printed
+    given, template = answers.read(output), answers.read(data / "submission.csv")
+    assert (given.ids, given.classes) == (template.ids, template.classes)
+    np.testing.assert_allclose(given.probabilities[3], 1 / 6, atol=1e-8)
+    assert (np.ptp(given.probabilities, axis=1) > 1e-6).sum() == 29
+    # a run without -m eval in the same folder leaves no answers that are not its own
+    run = run_of(tmp_path, "tiny_competition")
+    assert dacon(*arguments, *changes, "evaluation.calibration=temperature") == 0
+    assert run_of(tmp_path, "tiny_competition") == run
+    assert not (run / "submission.csv").exists()
+    assert f"removed: {run / 'submission.csv'}" in capsys.readouterr().out
+    assert output.exists()
 
 
 def test_two_sets_in_three_folds_and_their_ensemble(dacon, words, tiny_words, tmp_path, capsys):

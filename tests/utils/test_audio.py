@@ -8,7 +8,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from utils.audio import fit_length, read_audio
+from utils.audio import fit_length, read_audio, read_header
 from utils.errors import AudioError
 
 RATE = 44_100
@@ -119,14 +119,48 @@ def test_odd_24_bit_wav_with_pad_byte_and_further_chunk_is_whole(tmp_path, noise
     assert read_audio(path, sample_rate=RATE).shape == (101,)
 
 
-def test_wav_written_to_a_pipe_has_no_size_and_is_read(tmp_path, noise):
+@pytest.mark.parametrize("sizes", [(8, 0), (0x7FFF_FF24, 0x7FFF_FF00), (0xFFFF_FFFF,) * 2])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_wav_written_to_a_pipe_has_no_size_and_is_read(tmp_path, noise, sizes, channels):
     path = tmp_path / "piped.wav"
-    soundfile.write(path, noise, RATE, subtype="PCM_16")
+    soundfile.write(path, np.stack([noise] * channels, axis=1), RATE, subtype="PCM_16")
     content = bytearray(path.read_bytes())
     assert content[36:40] == b"data"
-    content[4:8] = content[40:44] = b"\xff\xff\xff\xff"
+    content[4:8], content[40:44] = (struct.pack("<I", size) for size in sizes)
     path.write_bytes(content)
     assert read_audio(path, sample_rate=RATE).shape == noise.shape
+    assert read_header(path) == (RATE, len(noise))
+
+
+@pytest.mark.parametrize("kind", ["WAV", "WAVEX", "RF64", "FLAC", "OGG", "AIFF"])
+@pytest.mark.parametrize("samples", [1, 801])
+def test_headers_tell_rate_and_length(tmp_path, kind, samples):
+    path = tmp_path / "x.audio"
+    soundfile.write(path, np.zeros((samples, 2)), 22_050, format=kind)
+    assert read_header(path) == (22_050, samples)
+
+
+def test_a_wav_without_samples_has_none_in_its_header(tmp_path):
+    soundfile.write(tmp_path / "none.wav", np.zeros(0), RATE)
+    assert read_header(tmp_path / "none.wav") == (RATE, 0)
+
+
+def test_plain_wav_headers_are_read_without_libsndfile(tmp_path, noise, monkeypatch):
+    for subtype in ("PCM_U8", "PCM_16", "PCM_24"):
+        soundfile.write(tmp_path / f"{subtype}.wav", noise[:101], RATE, subtype=subtype)
+    monkeypatch.delattr(soundfile, "info")
+    for path in tmp_path.iterdir():
+        assert read_header(path) == (RATE, 101)
+
+
+def test_headers_of_what_is_no_audio(tmp_path):
+    for name, content in (("empty.wav", b""), ("text.wav", b"no sound" * 9), ("x.raw", b"12" * 9)):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(AudioError, match=rf"{name}: is broken or no audio file \("):
+            read_header(tmp_path / name)
+    for path in (tmp_path, tmp_path / "gone.wav"):
+        with pytest.raises(AudioError, match=r"cannot be opened \("):
+            read_header(path)
 
 
 def test_files_that_are_no_audio(tmp_path):
@@ -160,6 +194,8 @@ def test_rubbish_behind_a_magic_word_is_an_audio_error(tmp_path_factory, content
     path = tmp_path_factory.mktemp("rubbish") / "x.wav"
     path.write_bytes(magic + content)
     refused(path)
+    with pytest.raises(AudioError):
+        read_header(path)
 
 
 def test_fit_length_cuts_and_extends():

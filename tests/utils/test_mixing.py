@@ -11,7 +11,7 @@ RULES = {
     "repeat_words": False,
     "repeat_speakers": False,
     "level_db": 3.0,
-    "shift_samples": 1600,
+    "shift_seconds": 0.1,
 }
 
 
@@ -31,8 +31,8 @@ def test_a_clip_has_different_words_by_different_speakers(rng):
     assert recipes.rows.shape == recipes.gains_db.shape == recipes.shifts.shape == (500, 4)
     assert 2.9 < recipes.gains_db.max() <= 3.0
     assert -3.0 <= recipes.gains_db.min() < -2.9
-    assert 1550 < recipes.shifts.max() <= 1600
-    assert -1600 <= recipes.shifts.min() < -1550
+    assert 0.097 < recipes.shifts.max() <= 0.1
+    assert -0.1 <= recipes.shifts.min() < -0.097
 
 
 def test_the_same_state_gives_the_same_recipes():
@@ -122,7 +122,7 @@ def test_the_mixture_is_the_sum_of_levelled_shifted_words(rng):
     words = rng.standard_normal((3, 2, 400)).astype(np.float32) * [[[1.0], [0.01]]]
     gains = np.array([[0.0, 0.0], [3.0, -3.0], [0.0, -20.0]], np.float32)
     shifts = np.array([[0, 0], [7, -11], [-400, 399]])
-    mixtures = mix(words.astype(np.float32), gains, shifts)
+    mixtures = mix(words.astype(np.float32), gains, shifts / 100, sample_rate=100)
     for mixture, clip, levels, delays in zip(mixtures, words, gains, shifts, strict=True):
         expected = sum(
             np.roll(word / np.sqrt(np.mean(word**2)) * 10 ** (level / 20), delay)
@@ -138,7 +138,7 @@ def test_silent_words_stay_silent(rng):
     words = np.zeros((2, 2, 100), np.float32)
     words[0, 1] = rng.standard_normal(100)
     before = words.copy()
-    mixtures = mix(words, np.zeros((2, 2), np.float32), np.zeros((2, 2), int))
+    mixtures = mix(words, np.zeros((2, 2)), np.zeros((2, 2)), sample_rate=100)
     np.testing.assert_allclose(
         mixtures[0], words[0, 1] * PEAK / np.abs(words[0, 1]).max(), rtol=1e-5
     )
@@ -148,7 +148,7 @@ def test_silent_words_stay_silent(rng):
 
 def test_the_smallest_and_largest_samples_give_finite_mixtures():
     words = np.stack([np.full((2, 50), 1e-18), np.full((2, 50), 32_768.0)]).astype(np.float32)
-    mixtures = mix(words, np.full((2, 2), 3.0, np.float32), np.zeros((2, 2), int))
+    mixtures = mix(words, np.full((2, 2), 3.0), np.zeros((2, 2)), sample_rate=100)
     assert np.isfinite(mixtures).all()
     np.testing.assert_allclose(mixtures[1], PEAK, rtol=1e-6)
 
@@ -164,3 +164,13 @@ def test_shares_add_up_repeated_words():
 def test_a_label_that_is_no_class_is_a_bug(label):
     with pytest.raises(ValueError, match=r"0 \.\. 4"):
         shares(np.array([[0, label]]), classes=5)
+
+
+def test_a_recipe_is_the_same_mixture_at_every_rate():
+    """Shifts are in seconds, so sets of different rates can be averaged."""
+    times = np.arange(4000) / 4000
+    words = np.stack([np.sin(2 * np.pi * pitch * times) * (times < 0.4) for pitch in (20, 33)])
+    gains, shifts = np.array([[0.0, -2.0]]), np.array([[0.05, -0.021]])
+    fine = mix(words[None].astype(np.float32), gains, shifts, sample_rate=4000)
+    coarse = mix(words[None, :, ::4].astype(np.float32), gains, shifts, sample_rate=1000)
+    np.testing.assert_allclose(fine[:, ::4], coarse, atol=0.01)

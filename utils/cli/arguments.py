@@ -60,6 +60,8 @@ def _options_of_other_modes(arguments: argparse.Namespace, runs: int) -> Iterato
     for option, its_mode in (("ground_truth", "score"), ("model", "predict")):
         if getattr(arguments, option) is not None and mode != its_mode:
             yield f"--{option} is for -m {its_mode}"
+    if arguments.ground_truth is not None and arguments.data is not None:
+        yield "--ground_truth takes the place of --data; leave one out"
     if arguments.output is not None and (runs > 1 or mode == "score" or arguments.show_model):
         yield "-o needs one set, one seed, and a mode that writes answers"
     trains = mode in ("dev", "eval") and not arguments.show_model
@@ -71,8 +73,8 @@ def _options_of_other_modes(arguments: argparse.Namespace, runs: int) -> Iterato
 def _what(parser: argparse.ArgumentParser, script: Script) -> None:
     parser.add_argument(
         "-m", "--mode", choices=("dev", "eval", "predict", "score"), default="dev",
-        help="dev: train, test, export, report (default); eval: train on all development data and "
-        "write the submission; predict: label own audio; score: score a file of answers",
+        help="dev: train, test, export, report (default); eval: answer the unlabelled clips too "
+        "and write the submission; predict: label own audio; score: score a file of answers",
     )  # fmt: skip
     parser.add_argument("files", nargs="*", type=Path, help="for -m predict and -m score")
     parser.add_argument(

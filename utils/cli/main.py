@@ -11,7 +11,8 @@ from utils.cli import fetch, show
 from utils.cli.arguments import parse
 from utils.cli.runs import Plan, Runs, beside
 from utils.cli.script import Answers, Script
-from utils.errors import UserError
+from utils.console import terminal
+from utils.errors import ConfigError, UserError
 from utils.report import limits
 
 if TYPE_CHECKING:
@@ -35,18 +36,14 @@ def main(script: Script, argv: list[str] | None = None) -> int:
         130 when interrupted.
     """
     arguments = parse(script, argv)
-    from rich.console import Console
-
-    console = Console(highlight=False, soft_wrap=False)
+    console = terminal()
     try:
         return _dispatch(script, arguments, console)
     except UserError as error:
-        Console(stderr=True, highlight=False).print(
-            f"error: {error}", markup=False, soft_wrap=True, style="red"
-        )
+        terminal(errors=True).print(f"error: {error}", soft_wrap=True, style="red")
         return 2
     except KeyboardInterrupt:
-        Console(stderr=True).print("\nstopped; the same command goes on from here")
+        terminal(errors=True).print("\nstopped; the same command goes on from here")
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -94,10 +91,15 @@ def _plan(resolve: "Callable[[str], Resolved]", set_id: str) -> Plan:
     """A set and, for an ensemble, its members.
 
     Raises:
-        UserError: for an ensemble of ensembles.
+        UserError: for an ensemble of ensembles, of itself, or of a set twice.
     """
     one = resolve(set_id)
-    members = tuple(resolve(member) for member in one.settings.ensemble)
+    names = one.settings.ensemble
+    if len(set(names)) < len(names):
+        raise UserError(f"set {set_id}: its ensemble names a set twice; name each once.")
+    if set_id in names:
+        raise UserError(f"set {set_id}: its ensemble names the set itself; leave it out.")
+    members = tuple(_member(resolve, set_id, name) for name in names)
     for member in members:
         if member.settings.ensemble:
             raise UserError(
@@ -105,6 +107,13 @@ def _plan(resolve: "Callable[[str], Resolved]", set_id: str) -> Plan:
                 "that one's sets."
             )
     return Plan(one, members)
+
+
+def _member(resolve: "Callable[[str], Resolved]", set_id: str, name: str) -> "Resolved":
+    try:
+        return resolve(name)
+    except ConfigError as error:
+        raise ConfigError(f"set {set_id}, member {name} of its ensemble: {error}") from error
 
 
 def _run(plans: list[Plan], runs: Runs) -> int:
@@ -121,6 +130,7 @@ def _run(plans: list[Plan], runs: Runs) -> int:
             Answers(
                 path=arguments.files[0],
                 truth=arguments.ground_truth,
+                settings=plans[0].resolved.settings.model_copy(update={"seed": seed}),
                 job=lambda: runs.job(plans[0].resolved, seed),
                 console=runs.console,
             )
@@ -143,13 +153,21 @@ def _predict(
     backend.start()
     predictor = FilePredictor.of(load_predictor(model))
     console.print(f"model: {model} (data: {predictor.data})", markup=False, soft_wrap=True)
+    if arguments.model is None and model.parent.name.startswith("fold"):
+        console.print("It is the first of several folds; --model names another.", style="yellow")
     if predictor.data == "demo":
         console.print("It was trained on generated demo data, not on recordings.", style="yellow")
     script.predict(predictor, files, arguments.output or Path("predictions.csv"), console)
 
 
 def _latest_model(script: Script, resolved: "Resolved") -> Path:
+    """The model of the set's last run; of several folds the first."""
     set_id = resolved.settings.set_id
+    if resolved.settings.ensemble:
+        raise UserError(
+            f"set {set_id} is an ensemble of {', '.join(resolved.settings.ensemble)}; predict with "
+            "one of these, or name a file with --model."
+        )
     latest = beside(script, resolved.settings.paths.runs) / set_id / "latest"
     for candidate in (latest / "model.keras", *sorted(latest.glob("fold*/model.keras"))):
         if candidate.exists():

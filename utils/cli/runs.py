@@ -57,6 +57,7 @@ class Runs:
     console: "Console"
     finished: "dict[Path, Results]" = field(default_factory=dict)
     _folders: dict[tuple[str, int], Path] = field(default_factory=dict)
+    _read: dict[str, tuple[Path, datasets.DataSet]] = field(default_factory=dict)
 
     def of(self, plan: Plan) -> None:
         """Run a set with every seed that the command names."""
@@ -70,6 +71,7 @@ class Runs:
         """Run one set with one seed, once a command; give the run's folder."""
         key = resolved.settings.set_id, seed
         if key not in self._folders:
+            self._announce(resolved, seed)
             job = self.job(resolved, seed)
             with self._open(resolved, job) as run:
                 evaluates = self.arguments.mode == "eval"
@@ -82,12 +84,30 @@ class Runs:
         """Run the members, then score what they say together."""
         if self.script.combine is None:
             raise UserError(f"{self.script.name}.py has no ensembles; leave `ensemble` out.")
-        folders = [self._single(member, seed) for member in plan.members]
+        self._require_comparable(plan)
+        seeds = [seed if self.arguments.seed else one.settings.seed for one in plan.members]
+        folders = [self._single(*pair) for pair in zip(plan.members, seeds, strict=True)]
         members: list[Member] = [read_member(folder) for folder in folders]
+        self._announce(plan.resolved, seed)
         job = self.job(plan.resolved, seed)
         with self._open(plan.resolved, job, [folder.name for folder in folders]) as run:
             self.finished[run.folder] = self.script.combine(job, run, members)
             run.make_latest()
+
+    def _require_comparable(self, plan: Plan) -> None:
+        """Refuse members that would predict different clips, before the first is trained."""
+        first, *others = plan.members
+        for member in others:
+            if self._data(member)[1].judged != self._data(first)[1].judged:
+                raise UserError(
+                    f"set {plan.resolved.settings.set_id}: its members {first.settings.set_id} and "
+                    f"{member.settings.set_id} would predict different clips; give them the same "
+                    "dataset and training.folds."
+                )
+
+    def _announce(self, resolved: "Resolved", seed: int) -> None:
+        title = f"\n{resolved.settings.set_id}, seed {seed}"
+        self.console.print(title, style="bold", markup=False, soft_wrap=True)
 
     def compare(self) -> None:
         """Print and write the comparison of several runs."""
@@ -102,21 +122,8 @@ class Runs:
 
     def job(self, resolved: "Resolved", seed: int) -> Job:
         """Find the data, generated where none is given, and start TensorFlow."""
-        settings, script = resolved.settings.model_copy(update={"seed": seed}), self.script
-        root, name = self.arguments.data, None
-        if root is None:
-            self.console.print(DEMO_NOTE, style="yellow")
-            folder = beside(script, settings.paths.demo)
-            root, name = fetch.demo_data(self.console, folder, script.demo), "demo"
-        cache = beside(script, settings.paths.cache)
-        data = datasets.load(
-            settings.dataset,
-            audio=settings.audio,
-            root=root,
-            cache=cache,
-            folds=settings.training.folds,
-            name=name,
-        )
+        settings = resolved.settings.model_copy(update={"seed": seed})
+        root, data = self._data(resolved)
         for note in data.notes:
             self.console.print(f"note: {note}", style="yellow", markup=False, soft_wrap=True)
         backend.start(deterministic=settings.training.deterministic)
@@ -125,12 +132,34 @@ class Runs:
             networks=resolved.models,
             data=data,
             root=root,
-            cache=cache,
+            cache=beside(self.script, settings.paths.cache),
             console=self.console,
-            target=script.target,
+            target=self.script.target,
             output=self.arguments.output,
             demo_differences=resolved.demo_differences,
         )
+
+    def _data(self, resolved: "Resolved") -> tuple[Path, datasets.DataSet]:
+        """Folder of a set's data, and the data, read once a command."""
+        settings = resolved.settings
+        if settings.set_id not in self._read:
+            root, name = self.arguments.data, None
+            if root is None:
+                self.console.print(DEMO_NOTE, style="yellow")
+                folder = beside(self.script, settings.paths.demo)
+                root, name = fetch.demo_data(self.console, folder, self.script.demo), "demo"
+            self._read[settings.set_id] = (
+                root,
+                datasets.load(
+                    settings.dataset,
+                    audio=settings.audio,
+                    root=root,
+                    cache=beside(self.script, settings.paths.cache),
+                    folds=settings.training.folds,
+                    name=name,
+                ),
+            )
+        return self._read[settings.set_id]
 
     def _open(self, resolved: "Resolved", job: Job, members: list[str] | None = None) -> Run:
         parameters = resolved.parameters() | {"seed": job.settings.seed}

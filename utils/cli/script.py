@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from utils.config.schema import Settings
 from utils.experiment import Job, Member
 from utils.inference import FilePredictor
 from utils.report.results import Results
@@ -22,12 +23,14 @@ class Answers:
     Attributes:
         path: the answers.
         truth: a file of right answers in the same layout; None: those of the data set's test part.
+        settings: the set as it is scored, with the seed of the command.
         job: gives the data set, the demo's where the command names none.
         console: where to print.
     """
 
     path: Path
     truth: Path | None
+    settings: Settings
     job: Callable[[], Job]
     console: "Console"
 
@@ -41,7 +44,7 @@ class Script:
         title: one line for ``--help``.
         folder: where task.yaml and the script lie.
         develop: trains, scores and reports one set.
-        evaluate: the same, then trains on all development data and writes the submission.
+        evaluate: the same, and answers the unlabelled clips and writes the submission.
         predict: tells what a model says about audio files, and writes it to a file.
         score: scores a file of answers without any model.
         demo: generates demo data in a folder from a seed, or finds it; gives the data set's folder.

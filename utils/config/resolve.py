@@ -28,7 +28,14 @@ from utils.config.validate import validate
 from utils.errors import ConfigError
 
 _BLOCKS = ("defaults", "sets", "models")
-_SET_ONLY = ("set_id", "description", "based_on", "task", "demo")  # not settings to override
+_SET_ONLY = (
+    "set_id",
+    "description",
+    "based_on",
+    "task",
+    "ensemble",
+    "demo",
+)  # not settings to override
 
 
 @dataclass(frozen=True)

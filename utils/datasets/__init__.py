@@ -99,8 +99,8 @@ def load_evaluation(
     """
     if settings.name in LOADERS and settings.name not in EVALUATION_LOADERS:
         raise DataError(
-            f"dataset.name: a '{settings.name}' set has no unlabelled clips for -m eval; use"
-            " -m predict with files, or the data set that has them."
+            f"dataset.name: a '{settings.name}' set has no unlabelled clips for -m eval; name with"
+            " --data a set that has them, or use -m predict with files."
         )
     clips = _loader(settings, EVALUATION_LOADERS)(settings, root=root)
     refuse_known(clips, known)

@@ -1,203 +1,176 @@
 """Tables of class shares: a column of clip ids, then one column for each class."""
 
-import csv
+import math
+import re
 from array import array
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
 
-from utils.datasets.tables import nearest
+from utils.datasets.answer_faults import SHOWN, layout_faults, share_faults
+from utils.datasets.tables import read_lines
 from utils.errors import DataError
 
-ID = "id"
-TOLERANCE = 1e-3
-"""How far the shares of a row may be from a sum of 1."""
+FOLDERS = ("train", "test")
+"""Folders of clips, whose names may stand before the number in an id."""
+_NUMBER = re.compile(r"0*([0-9]+)")
 
 
-@dataclass(frozen=True)
-class Template:
-    """Ids and classes of a table, without what its cells hold.
+@dataclass(frozen=True, eq=False)
+class AnswersTable:
+    """A table as far as it fits into numbers, and what does not.
 
     Attributes:
         path: its file.
-        ids: the first column, text as the file has it.
-        lines: line of each id in the file, counted from 1.
-        classes: names of the other columns in their order.
+        separator: of its cells.
+        columns: all names in the header; that of the ids should be ``id``.
+        ids: the first cell of each row of the right length.
+        lines: line of each of these rows in the file, counted from 1.
+        shares: float64 (rows, classes); NaN for what is no number.
+        odd: text of cells that are no numbers by row and class, the first of each class.
+        lengths: line, first cell and number of cells of the rows of another length.
     """
 
     path: Path
+    separator: str
+    columns: tuple[str, ...]
     ids: tuple[str, ...]
-    lines: tuple[int, ...]
-    classes: tuple[str, ...]
+    lines: Sequence[int]
+    shares: np.ndarray
+    odd: Mapping[tuple[int, int], str]
+    lengths: Sequence[tuple[int, str, int]]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the columns after the ids."""
+        return self.columns[1:]
 
     def error(self, row: int, problem: str) -> DataError:
         """A ``DataError`` that names the file, the line, the id and the problem."""
         return DataError(f"{self.path}: line {self.lines[row]}: id '{self.ids[row]}' {problem}")
 
-    def check_classes(self, expected: Sequence[str], source: str) -> None:
-        """Require the same classes in the same order.
-
-        Args:
-            expected: what the columns after ``id`` should be.
-            source: whose columns those are, named in the message.
+    def check_classes(self, other: "AnswersTable") -> None:
+        """Require the classes of another table in its order; neither table is taken to be right.
 
         Raises:
             DataError: at the first difference.
         """
-        for place, (found, wanted) in enumerate(zip_longest(self.classes, expected), start=2):
-            if found == wanted:
-                continue
-            if found is None:
-                problem = f"there is no column '{wanted}', which {source} has; add it."
-            elif found not in expected:
-                problem = f"column {place}, '{found}', is not in {source}. "
-                problem += nearest(found, expected)
-            else:
-                there = f"has '{wanted}'" if wanted is not None else "has ended"
-                problem = f"column {place} is '{found}' where {source} {there};"
-                problem += " put the columns into the same order."
-            raise DataError(f"{self.path}: {problem}")
+        pairs = enumerate(zip_longest(self.classes, other.classes), start=2)
+        place, mine, its = next(((n, *pair) for n, pair in pairs if len({*pair}) > 1), (0, "", ""))
+        if not place:
+            return
+        if mine is None or its is None:
+            short, long = (self, other) if mine is None else (other, self)
+            raise DataError(
+                f"{short.path}: there is no column '{mine or its}', which {long.path.name} has;"
+                " correct one of them."
+            )
+        if set(self.classes) == set(other.classes):
+            raise DataError(
+                f"{self.path}: column {place} is '{mine}' where {other.path.name} has '{its}'; put"
+                " the columns into the same order."
+            )
+        raise DataError(
+            f"{self.path} and {other.path.name} differ in column {place}: '{mine}' in the first and"
+            f" '{its}' in the second; correct one of them."
+        )
 
 
-def read_template(path: Path) -> Template:
-    """Read ids and class names of a table whose cells may hold anything or nothing.
+def read_cells(path: Path) -> AnswersTable:
+    """Read a table whatever its cells hold, a line at a time.
 
-    Byte order marks, Windows and old Mac line ends, quotes and blank lines are taken as they come.
+    Args:
+        path: the file, UTF-8, as :func:`utils.datasets.tables.read_lines` takes it.
+
+    Raises:
+        DataError: when the file is missing, no text, or has no rows.
+    """
+    table = read_lines(path)
+    width = len(table.columns)
+    ids: list[str] = []
+    lines, cells = array("q"), array("d")
+    odd: dict[tuple[int, int], str] = {}
+    odd_cells: Counter[int] = Counter()
+    lengths = []
+    for line, (name, *values) in table.rows:
+        if len(values) != width - 1:
+            lengths.append((line, name.strip(), len(values) + 1))
+            continue
+        try:
+            cells.extend([float(value) for value in values])
+        except ValueError:
+            numbers = [_number(value) for value in values]
+            cells.extend(numbers)
+            for place, (value, number) in enumerate(zip(values, numbers, strict=True)):
+                if math.isnan(number) and odd_cells[place] < SHOWN:
+                    odd_cells[place] += 1
+                    odd[len(ids), place] = value.strip()
+        ids.append(name.strip())
+        lines.append(line)
+    shares = np.frombuffer(cells, np.float64) if cells else np.zeros(0)
+    shares = shares.reshape(len(ids), width - 1)
+    return AnswersTable(
+        path, table.separator, table.columns, tuple(ids), lines, shares, odd, lengths
+    )
+
+
+def read_template(path: Path) -> AnswersTable:
+    """Read ids and class names of a table whose other cells may hold anything or nothing.
 
     Args:
         path: the file, UTF-8.
 
     Raises:
-        DataError: when the file is missing, no text, or has no ids or no classes.
+        DataError: when the file is missing or no text; for the first fault of its header, of the
+            length of a row, or of an id.
     """
-    rows = _rows(path)
-    classes = _classes(path, next(rows)[1])
-    lines, ids = [], []
-    for line, values in rows:
-        lines.append(line)
-        ids.append(values[0])
-    return Template(path, tuple(ids), tuple(lines), classes)
+    table = read_cells(path)
+    for fault in layout_faults(table):
+        raise DataError(fault)
+    return table
 
 
-def read_answers(path: Path) -> tuple[Template, np.ndarray]:
+def read_answers(path: Path, *, classes: Sequence[str] | None = None) -> AnswersTable:
     """Read a table of shares that sum to 1 in each row.
 
     Args:
         path: the file, UTF-8.
-
-    Returns:
-        Ids and classes; shares, float64 (clips, classes).
+        classes: names that its columns must have, in their order; None: those of the header.
 
     Raises:
         DataError: as :func:`read_template`, and for a share that is no finite number of 0 and more,
             or a row that does not sum to 1.
     """
-    rows = _rows(path)
-    classes = _classes(path, next(rows)[1])
-    lines, ids, cells = [], [], array("d")
-    for line, values in rows:
-        lines.append(line)
-        ids.append(values[0])
-        try:
-            cells.extend(map(float, values[1:]))
-        except ValueError as error:
-            bad = next(place for place, value in enumerate(values[1:]) if not _is_number(value))
-            raise _bad_share(path, line, values[0], classes[bad], values[bad + 1]) from error
-    table = Template(path, tuple(ids), tuple(lines), classes)
-    shares = np.frombuffer(cells, np.float64).reshape(len(ids), len(classes))
-    _check_shares(table, shares)
-    return table, shares
+    table = read_cells(path)
+    for faults in (layout_faults, share_faults):
+        for fault in faults(table, classes):
+            raise DataError(fault)
+    return table
 
 
-def _check_shares(table: Template, shares: np.ndarray) -> None:
-    bad = ~np.isfinite(shares) | (shares < 0.0)
-    if bad.any():
-        row, column = (int(place) for place in np.argwhere(bad)[0])
-        value = f"{shares[row, column]:g}"
-        raise _bad_share(table.path, table.lines[row], table.ids[row], table.classes[column], value)
-    sums = shares.sum(axis=1)
-    wrong = np.flatnonzero(np.abs(sums - 1.0) > TOLERANCE)
-    if wrong.size:
-        others = f" ({wrong.size - 1} other rows are wrong too)" if wrong.size > 1 else ""
-        raise table.error(
-            int(wrong[0]),
-            f"has shares that sum to {sums[wrong[0]]:.6g}, not 1{others}; correct them.",
-        )
+def id_key(text: str, part: str) -> str:
+    """What an id and its file have in common: 7, 00007, train_00007 and train_00007.wav are one.
 
+    Args:
+        text: an id, or the name of a file.
+        part: folder of the files, whose name may stand before the number.
 
-def _bad_share(path: Path, line: int, name: str, column: str, value: str) -> DataError:
-    return DataError(
-        f"{path}: line {line}: id '{name}' has '{value}' in column '{column}'; a share is a number"
-        " from 0 to 1."
-    )
-
-
-def _is_number(value: str) -> bool:
-    try:
-        float(value)
-    except ValueError:
-        return False
-    return True
-
-
-def _classes(path: Path, header: Sequence[str]) -> tuple[str, ...]:
-    """Class names of the header, which must begin with ``id``."""
-    names = [name.strip() for name in header]
-    if names[0] != ID:
-        raise DataError(f"{path}: the first column is '{names[0]}'; it must be '{ID}'.")
-    twice = {name for name in names if names.count(name) > 1}
-    if twice:
-        raise DataError(f"{path}: column '{min(twice)}' occurs more than once in the header.")
-    if "" in names:
-        raise DataError(f"{path}: column {names.index('') + 1} has no name in the header.")
-    if len(names) == 1:
-        raise DataError(f"{path}: there are no columns of classes after '{ID}'.")
-    return tuple(names[1:])
-
-
-def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Line number and values of the header and of each row, all of one length.
-
-    A row at a time, because the text objects of a full table of 100,000 rows take hundreds of MB.
+    >>> id_key("train/train_00007.wav", "train"), id_key("7", "train"), id_key("clip 7", "train")
+    ('7', '7', 'clip 7')
     """
-    lines = _lines(path)
-    separator = max(",\t;", key=next((line for line in lines if line.strip()), "").count)
-    reader = csv.reader(lines, delimiter=separator, strict=True)
-    columns = count = 0
-    try:
-        for values in reader:
-            if not any(map(str.strip, values)):
-                continue
-            columns = columns or len(values)
-            while len(values) > columns and not values[-1].strip():
-                values.pop()
-            if len(values) != columns:
-                raise DataError(
-                    f"{path}: line {reader.line_num}: {len(values)} values for {columns} columns."
-                )
-            if count and not values[0].strip():
-                raise DataError(f"{path}: line {reader.line_num}: column '{ID}' has no value.")
-            count += 1
-            yield reader.line_num, values
-    except csv.Error as error:
-        raise DataError(f"{path}: line {reader.line_num}: {error}.") from error
-    if count < 2:
-        raise DataError(
-            f"{path}: the table is {'empty' if count == 0 else 'without rows'}; it needs a header"
-            " and rows."
-        )
+    stem = text.strip().rpartition("/")[2]
+    if stem.lower().endswith(".wav"):
+        stem = stem[: -len(".wav")]
+    number = _NUMBER.fullmatch(stem.removeprefix(f"{part}_"))
+    return number[1] if number else stem
 
 
-def _lines(path: Path) -> list[str]:
+def _number(cell: str) -> float:
     try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: the table is missing; restore it from the data set.") from error
-    except OSError as error:
-        raise DataError(f"{path}: the table cannot be read ({error.strerror}).") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: the table is not UTF-8 text (byte {error.start}).") from error
-    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        return float(cell)
+    except ValueError:
+        return math.nan

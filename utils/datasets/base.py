@@ -96,6 +96,13 @@ class DataSet:
         seen = {c.name: c for fold in self.folds for c in fold.train + fold.validation}
         return tuple(seen.values())
 
+    @property
+    def judged(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Names of the clips that weights of an ensemble are fitted to, and of those it is for."""
+        apart = [fold.validation if len(self.folds) == 1 else fold.test for fold in self.folds]
+        names = tuple(sorted(clip.name for part in apart for clip in part))
+        return names, tuple(sorted(clip.name for clip in self.test))
+
     @cached_property
     def identity(self) -> str:
         """Digest of classes, names, labels, parts and file sizes, independent of the root.

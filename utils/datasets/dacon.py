@@ -8,26 +8,25 @@ competition's data page and the code of its participants; 100,000 training and 1
 """
 
 import os
-import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 
+from utils.audio import read_header
 from utils.config.schema import AudioSettings, DatasetSettings
-from utils.datasets.answers_table import Template, read_answers, read_template
+from utils.datasets.answers_table import AnswersTable, id_key, read_answers, read_template
 from utils.datasets.base import Clip, DataSet, Fold
 from utils.datasets.kfold import complete
 from utils.datasets.layout import reading
 from utils.datasets.tables import nearest, read_table
-from utils.errors import DataError
+from utils.errors import AudioError, DataError
 
 ANSWERS, TEST_ANSWERS, TEMPLATE = "train_answer.csv", "test_answer.csv", "submission.csv"
 MIXTURES = "mixtures.csv"
 PARTS = ("train", "validation", "test")
-PLAIN_WAV = struct.Struct("<4s4x8s8xI4xH2x4sI")
-"""Header of a wav file of one chunk each: RIFF, WAVEfmt, rate, bytes of a frame, data, its size."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class AudioFolder:
 
     Attributes:
         path: the folder.
-        files: file name and bytes by the key of the clip's id, see :func:`_key`.
+        files: file name and bytes by the key of the clip's id (``id_key``).
     """
 
     path: Path
@@ -62,27 +61,26 @@ def load_dacon(
     Raises:
         DataError: when a table or audio is missing, or they contradict each other or the settings.
     """
-    table, shares = read_answers(_sign(root, ANSWERS))
+    table = read_answers(_sign(root, ANSWERS))
     _check_order(settings, table)
     if (root / TEMPLATE).is_file():
-        read_template(root / TEMPLATE).check_classes(table.classes, ANSWERS)
+        read_template(root / TEMPLATE).check_classes(table)
     scanned = [_scan(root / "train")]
-    clips = _labelled(table, shares, scanned[0])
+    clips = _labelled(table, scanned[0])
     test: tuple[Clip, ...] = ()
     if (root / TEST_ANSWERS).is_file():
-        test_table, test_shares = read_answers(root / TEST_ANSWERS)
-        test_table.check_classes(table.classes, ANSWERS)
+        test_table = read_answers(root / TEST_ANSWERS)
+        test_table.check_classes(table)
         scanned.append(_scan(root / "test"))
-        test = _labelled(test_table, test_shares, scanned[1])
-    notes = [note for folder in scanned for note in _length_notes(folder, audio)]
+        test = _labelled(test_table, scanned[1])
+    notes = _audio_notes(scanned, audio)
     train: tuple[Clip, ...] = clips
     validation: tuple[Clip, ...] = ()
     if (root / MIXTURES).is_file():
         train, validation = _mixed_parts(root / MIXTURES, clips)
-        if folds is not None:
-            notes.append(
-                f"{MIXTURES}: the folds are made of mixtures, so one speaker may be on both sides."
-            )
+        if folds is not None or not test:
+            made = "the folds are made of" if folds is not None else "the test part is drawn from"
+            notes.append(f"{MIXTURES}: {made} mixtures, so one speaker may be on both sides.")
     data = DataSet(
         name=name,
         classes=table.classes,
@@ -108,7 +106,7 @@ def load_dacon_evaluation(settings: DatasetSettings, *, root: Path) -> tuple[Cli
     table = read_template(_sign(root, TEMPLATE))
     _check_order(settings, table)
     if (root / ANSWERS).is_file():
-        table.check_classes(read_template(root / ANSWERS).classes, ANSWERS)
+        table.check_classes(read_template(root / ANSWERS))
     folder = _scan(root / "test")
     return tuple(
         Clip(f"{folder.path.name}/{file}", folder.path / file) for file in _matched(table, folder)
@@ -141,7 +139,7 @@ def _sign(root: Path, table: str) -> Path:
     return root / table
 
 
-def _check_order(settings: DatasetSettings, table: Template) -> None:
+def _check_order(settings: DatasetSettings, table: AnswersTable) -> None:
     if settings.classes is not None and tuple(settings.classes) != table.classes:
         raise DataError(
             f"dataset.classes: the classes of this set are the columns of {table.path.name}, in"
@@ -158,7 +156,7 @@ def _scan(folder: Path) -> AudioFolder:
                 hidden = entry.name.startswith(".")
                 if hidden or not entry.name.lower().endswith(".wav") or not entry.is_file():
                     continue
-                key = _key(entry.name, folder.name)
+                key = id_key(entry.name, folder.name)
                 if key in files:
                     first, second = sorted([entry.name, files[key][0]])
                     raise DataError(
@@ -170,23 +168,12 @@ def _scan(folder: Path) -> AudioFolder:
     return AudioFolder(folder, files)
 
 
-def _key(text: str, folder: str) -> str:
-    """What an id and its file name share: 7, 00007, train_00007 and train_00007.wav are one."""
-    stem = text.strip()
-    if stem.lower().endswith(".wav"):
-        stem = stem[: -len(".wav")]
-    number = stem.removeprefix(f"{folder}_")
-    if number.isascii() and number.isdigit():
-        return number.lstrip("0") or "0"
-    return stem
-
-
-def _matched(table: Template, folder: AudioFolder) -> list[str]:
+def _matched(table: AnswersTable, folder: AudioFolder) -> list[str]:
     """File of each id, one to one."""
     rows: dict[str, int] = {}
     missing = []
     for row, text in enumerate(table.ids):
-        key = _key(text, folder.path.name)
+        key = id_key(text, folder.path.name)
         if key in rows:
             raise table.error(
                 row, f"stands in line {table.lines[rows[key]]} already; remove one of the rows."
@@ -209,12 +196,12 @@ def _matched(table: Template, folder: AudioFolder) -> list[str]:
     return [folder.files[key][0] for key in rows]
 
 
-def _labelled(table: Template, shares: np.ndarray, folder: AudioFolder) -> tuple[Clip, ...]:
+def _labelled(table: AnswersTable, folder: AudioFolder) -> tuple[Clip, ...]:
     """Clips in the order of the rows; labels are the words with a share above 0."""
     files = _matched(table, folder)
-    rows, columns = np.nonzero(shares)
+    rows, columns = np.nonzero(table.shares)
     words = [table.classes[column] for column in columns.tolist()]
-    weights = shares[rows, columns].tolist()
+    weights = table.shares[rows, columns].tolist()
     ends = np.cumsum(np.bincount(rows, minlength=len(files))).tolist()
     part = folder.path.name
     return tuple(
@@ -237,11 +224,11 @@ def _mixed_parts(path: Path, clips: Sequence[Clip]) -> tuple[tuple[Clip, ...], t
             raise table.error(row, f"unknown part '{row['part']}'. {nearest(row['part'], PARTS)}")
         if row["part"] == "test":
             continue
-        key = _key(row["id"], "train")
+        key = id_key(row["id"], "train")
         if key in parts:
             raise table.error(row, f"id '{row['id']}' is listed twice; remove one row.")
         parts[key] = row["part"]
-    part_of = [parts.get(_key(PurePosixPath(clip.name).name, "train")) for clip in clips]
+    part_of = [parts.get(id_key(clip.name, "train")) for clip in clips]
     if None in part_of:
         first = clips[part_of.index(None)].name
         raise DataError(
@@ -257,54 +244,63 @@ def _mixed_parts(path: Path, clips: Sequence[Clip]) -> tuple[tuple[Clip, ...], t
     return train, validation
 
 
-def _length_notes(folder: AudioFolder, audio: AudioSettings) -> list[str]:
-    """Sentences that count the files of another rate or length than the settings.
+def _audio_notes(folders: Sequence[AudioFolder], audio: AudioSettings) -> list[str]:
+    """Sentences on the files of another rate or length than the settings.
 
     Every header is read, for a file of the usual size may have another rate: 44 bytes of each.
     """
-    found: dict[str, dict[str, str]] = {"rate": {}, "shorter": {}, "longer": {}}
+    headers = [_headers(folder) for folder in folders]
+    rates = {rate for found in headers for rate, _ in found.values()}
+    notes = []
+    if len(rates) == 1 and rates != {audio.sample_rate}:
+        notes.append(
+            f"The files have {rates.pop()} Hz; they are resampled to audio.sample_rate"
+            f" ({audio.sample_rate} Hz)."
+        )
+    for folder, found in zip(folders, headers, strict=True):
+        differences = _differences(found, audio, rates=len(rates) > 1)
+        for ending, files in differences.items():
+            if files:
+                notes.append(
+                    f"{len(files)} of {len(folder.files)} files of {folder.path.name}/ have"
+                    f" {ending}. The first is {min(files)} ({files[min(files)]})."
+                )
+    return notes
+
+
+def _headers(folder: AudioFolder) -> dict[str, tuple[int, int]]:
+    """Rate and number of samples of each file that has them."""
+    found = {}
     for file, _ in folder.files.values():
-        for problem, value in _differences(folder.path / file, audio):
-            found[problem][file] = value
-    wanted = f"audio.seconds ({audio.seconds:g} s)"
-    endings = {
-        "rate": f"another rate than audio.sample_rate ({audio.sample_rate} Hz); they are resampled",
-        "shorter": f"less than {wanted}; they are extended as audio.short_clips says",
-        "longer": f"more than {wanted}; they are cut",
-    }
-    return [
-        f"{len(files)} of {len(folder.files)} files of {folder.path.name}/ have {endings[problem]}."
-        f" The first is {min(files)} ({files[min(files)]})."
-        for problem, files in found.items()
-        if files
-    ]
+        # a broken file is told of when it is read, as audio.on_bad_audio says
+        with suppress(AudioError):
+            found[file] = read_header(folder.path / file)
+    return found
 
 
-def _differences(path: Path, audio: AudioSettings) -> Iterator[tuple[str, str]]:
-    """What a header says that the settings do not: kind of difference, and the header's value."""
-    try:
-        rate, samples = _header(path)
-    except (OSError, RuntimeError):
-        return  # a broken file is told of when it is read, as audio.on_bad_audio says
-    if rate != audio.sample_rate:
-        yield "rate", f"{rate} Hz"
-    wanted = round(audio.seconds * rate)
-    if samples != wanted:
-        yield "shorter" if samples < wanted else "longer", f"{samples / rate:g} s"
+def _differences(
+    headers: Mapping[str, tuple[int, int]], audio: AudioSettings, *, rates: bool
+) -> dict[str, dict[str, str]]:
+    """Files that are not as the settings say, with what they are, by the end of a sentence.
 
-
-def _header(path: Path) -> tuple[int, int]:
-    """Rate in hertz and number of samples that a file's header states.
-
-    The header of a plain PCM wav is read here, in a tenth of libsndfile's time.
+    Args:
+        headers: rate and number of samples by file.
+        audio: what they should be.
+        rates: whether rates are told of file by file.
     """
-    with path.open("rb", buffering=0) as stream:
-        head = stream.read(PLAIN_WAV.size)
-    if len(head) == PLAIN_WAV.size:
-        riff, kind, rate, frame_bytes, data, size = PLAIN_WAV.unpack(head)
-        if (riff, kind, data) == (b"RIFF", b"WAVEfmt ", b"data") and rate and frame_bytes:
-            return rate, size // frame_bytes
-    import soundfile
-
-    header = soundfile.info(path)
-    return header.samplerate, header.frames
+    other: dict[str, str] = {}
+    shorter: dict[str, str] = {}
+    longer: dict[str, str] = {}
+    for file, (rate, samples) in headers.items():
+        if rates and rate != audio.sample_rate:
+            other[file] = f"{rate} Hz"
+        wanted = round(audio.seconds * rate)
+        if samples != wanted:
+            (shorter if samples < wanted else longer)[file] = f"{samples / rate:g} s"
+    length = f"audio.seconds ({audio.seconds:g} s)"
+    resampled = f"another rate than audio.sample_rate ({audio.sample_rate} Hz); they are resampled"
+    return {
+        resampled: other,
+        f"less than {length}; they are extended as audio.short_clips says": shorter,
+        f"more than {length}; they are cut": longer,
+    }

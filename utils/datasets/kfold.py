@@ -71,8 +71,8 @@ def divide(data: DataSet, folds: int, validation: ValidationSettings) -> DataSet
         The data set with ``fold1`` to ``foldK`` and a note on how they came about.
 
     Raises:
-        DataError: for a data set that has folds of its own, and for fewer groups or clips than
-            folds.
+        DataError: for a data set that has folds of its own, for fewer groups or clips than folds,
+            and for too few of them to take validation clips out.
     """
     if len(data.folds) != 1:
         raise DataError(
@@ -86,7 +86,13 @@ def divide(data: DataSet, folds: int, validation: ValidationSettings) -> DataSet
     for number in range(folds):
         rest = [clip for clip in clips if part[clip.name] != number]
         test = tuple(clip for clip in clips if part[clip.name] == number)
-        made.append(Fold(f"fold{number + 1}", *split_validation(rest, validation), test))
+        try:
+            train, held = split_validation(rest, validation)
+        except DataError as error:
+            raise DataError(
+                f"training.folds: fold {number + 1} of {folds}, without its test part: {error}"
+            ) from error
+        made.append(Fold(f"fold{number + 1}", train, held, test))
     note = (
         f"{len(clips)} clips were divided at random into {folds} folds (seed {validation.seed},"
         f" method '{validation.method}')"

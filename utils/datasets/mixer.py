@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from utils.config.schema import AudioSettings, ColumnSettings, DatasetSettings, MixingSettings
+from utils.config.schema import (
+    AudioSettings,
+    ColumnSettings,
+    DatasetSettings,
+    MixingSettings,
+    ValidationSettings,
+)
+from utils.console import terminal
 from utils.datasets.mixtures import Progress, draw_part, write_new
 from utils.datasets.word_files import PARTS, read_words
 from utils.errors import UserError
@@ -32,6 +39,9 @@ NUMBERS = {
 AUDIO = AudioSettings(sample_rate=16_000, seconds=1.0)
 """Rate and length of the competition's files."""
 
+AMOUNT = 0.1
+"""Share of speakers for validation and for test where they are drawn, as in set task_dacon."""
+
 EPILOG = """\
 WORDS holds a table (--table) or a folder for each word with files SPEAKER_nohash_N.wav, as Speech
 Commands. No speaker is in two parts: they are those of the table's split column or of the two lists
@@ -53,13 +63,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         Exit status: 0; 2 for what the user can mend; 130 when interrupted.
     """
     arguments = _parser().parse_args(argv)
-    from rich.console import Console
-
-    console, errors = Console(highlight=False), Console(stderr=True, highlight=False)
+    console, errors = terminal(), terminal(errors=True)
     try:
         write_set(arguments, console)
     except UserError as error:
-        errors.print(f"error: {error}", markup=False, soft_wrap=True, style="red")
+        errors.print(f"error: {error}", soft_wrap=True, style="red")
         return 2
     except KeyboardInterrupt:
         errors.print("\nstopped; nothing was written")
@@ -76,10 +84,10 @@ def write_set(arguments: argparse.Namespace, console: "Console") -> None:
 
     Raises:
         UserError: for words or arguments that allow no such set, and for a folder that is not
-            empty.
+            empty or cannot be replaced.
     """
     output: Path = arguments.output
-    _require_empty(output)
+    _require_new(output)
     settings = _settings(arguments)
     audio = AUDIO.model_copy(update={"on_bad_audio": "skip"}) if arguments.skip_bad else AUDIO
     with _bar(console, "reading words") as progress:
@@ -87,7 +95,7 @@ def write_set(arguments: argparse.Namespace, console: "Console") -> None:
             settings, audio=audio, root=arguments.words_folder, cache=None, progress=progress
         )
     for note in words.notes:
-        console.print(note, markup=False, soft_wrap=True)
+        console.print(note, soft_wrap=True)
     mixing = settings.mixing
     parts = [
         draw_part(
@@ -96,7 +104,6 @@ def write_set(arguments: argparse.Namespace, console: "Console") -> None:
             getattr(mixing, part),
             classes=words.classes,
             mixing=mixing,
-            sample_rate=AUDIO.sample_rate,
             first=mixing.train if part == "validation" else 0,
         )
         for part in PARTS
@@ -104,7 +111,7 @@ def write_set(arguments: argparse.Namespace, console: "Console") -> None:
     with _bar(console, "mixing clips") as progress:
         write_new(output, parts, classes=words.classes, audio=AUDIO, progress=progress)
     sizes = ", ".join(f"{len(part.labels)} {part.name}" for part in parts)
-    console.print(f"{output}: {sizes} clips.", markup=False, soft_wrap=True)
+    console.print(f"{output}: {sizes} clips.", soft_wrap=True)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -171,14 +178,21 @@ def _settings(arguments: argparse.Namespace) -> DatasetSettings:
         metadata=arguments.table,
         audio_folder="",
         columns=ColumnSettings(**dict(zip(fields, names, strict=False))),
-        classes=tuple(arguments.classes.split(",")) if arguments.classes else None,
+        classes=tuple(arguments.classes.split(",")) if arguments.classes is not None else None,
         mixing=mixing,
+        validation=ValidationSettings(amount=AMOUNT),
+        test_amount=AMOUNT,
     )
 
 
-def _require_empty(folder: Path) -> None:
-    """Refuse a place where something lies."""
+def _require_new(folder: Path) -> None:
+    """Refuse a place where something lies, and what no folder can be renamed to."""
     with writing(folder):
+        if folder.is_symlink() or folder.is_mount() or folder.resolve() == Path.cwd():
+            raise UserError(
+                f"{folder}: is the current folder, a link or a disk of its own, which cannot be"
+                " replaced; name a folder that is not there yet."
+            )
         if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
             raise UserError(f"{folder}: is not empty; name a folder that is not there yet.")
 

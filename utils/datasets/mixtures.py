@@ -27,7 +27,7 @@ from utils.errors import AudioError, DataError
 from utils.files import digest, read_json, write_json, write_text, writing
 from utils.mixing import Recipes, draw, mix, shares
 
-CODE_VERSION = 1
+CODE_VERSION = 2
 """Raised whenever reading or mixing changes its numbers: mixtures of before then lapse."""
 
 Progress = Callable[[int, int], None]
@@ -86,7 +86,6 @@ def draw_part(
     *,
     classes: Sequence[str],
     mixing: MixingSettings,
-    sample_rate: int,
     purpose: str = "",
     first: int = 0,
 ) -> Part:
@@ -98,7 +97,6 @@ def draw_part(
         count: number of mixtures.
         classes: class order.
         mixing: how they are drawn.
-        sample_rate: hertz, for the shifts.
         purpose: tells parts of one name apart in messages and in their randomness, such as
             ``fold2``.
         first: number of the first file.
@@ -121,7 +119,7 @@ def draw_part(
             repeat_words=mixing.repeat_words,
             repeat_speakers=mixing.repeat_speakers,
             level_db=mixing.level_db,
-            shift_samples=round(mixing.shift_seconds * sample_rate),
+            shift_seconds=mixing.shift_seconds,
         )
     except DataError as error:
         raise DataError(f"{title} part ({len(clips)} recordings): {error}") from error
@@ -151,7 +149,8 @@ def kept(
 
     Returns:
         Clips by part name, with labels and their shares. Their names hold a digest of the
-        recordings' names and sizes and of the recipes, so that other mixtures have other names.
+        recordings' names and sizes and of the recipes, so that other mixtures have other names,
+        and the same mixtures at another rate the same ones.
 
     Raises:
         DataError: for a recording that cannot be used.
@@ -162,13 +161,13 @@ def kept(
     fixed = {
         "code": CODE_VERSION,
         "classes": list(classes),
-        "audio": audio.model_dump(include={"sample_rate", "seconds", "short_clips"}),
         "parts": [(part.name, part.first, _recipe_digest(part)) for part in parts],
         "words": [[(clip.name, clip.labels, clip.group) for clip in clips] for clips in used],
         "sizes": [[size for size, _ in files] for files in states],
     }
     times = [[time for _, time in files] for files in states]
-    folder = cache / "mixtures" / digest([fixed, times], length=_DIGITS)
+    signal = audio.model_dump(include={"sample_rate", "seconds", "short_clips"})
+    folder = cache / "mixtures" / digest([fixed, times, signal], length=_DIGITS)
     with writing(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         with _only_one(folder):
@@ -206,7 +205,7 @@ def write_new(
         try:
             for sub_folder in {part.folder for part in parts}:
                 (beside / sub_folder).mkdir(parents=True, exist_ok=True)
-            _write_tables(beside, parts, classes, audio.sample_rate)
+            _write_tables(beside, parts, classes)
             done = 0
             for part in parts:
                 for written in _write_audio(beside, part, audio):
@@ -279,7 +278,8 @@ def _write_audio(folder: Path, part: Part, audio: AudioSettings) -> Iterator[int
         samples = np.empty((*rows.shape, length), np.float32)
         for place in np.ndindex(rows.shape):
             samples[place] = held(part.words[rows[place]].path, audio)
-        mixtures = mix(samples, part.recipes.gains_db[here], part.recipes.shifts[here])
+        gains, shifts = part.recipes.gains_db[here], part.recipes.shifts[here]
+        mixtures = mix(samples, gains, shifts, sample_rate=audio.sample_rate)
         for path, mixture in zip(paths[here], mixtures, strict=True):
             _write_pcm16(path, mixture, audio.sample_rate)
         yield len(rows)
@@ -292,9 +292,7 @@ def _write_pcm16(path: Path, samples: np.ndarray, sample_rate: int) -> None:
         writer.writeframes(np.rint(samples * 32_768.0).astype("<i2").tobytes())
 
 
-def _write_tables(
-    folder: Path, parts: Sequence[Part], classes: Sequence[str], sample_rate: int
-) -> None:
+def _write_tables(folder: Path, parts: Sequence[Part], classes: Sequence[str]) -> None:
     """Write answers, template and recipes of all parts."""
     answers: dict[str, list[list[str]]] = {}
     for part in parts:
@@ -314,11 +312,11 @@ def _write_tables(
     _write_csv(
         folder / "mixtures.csv",
         ["id", "part", "words", "speakers", "files", "gains_db", "shift_seconds"],
-        (row for part in parts for row in _recipe_rows(part, sample_rate)),
+        (row for part in parts for row in _recipe_rows(part)),
     )
 
 
-def _recipe_rows(part: Part, sample_rate: int) -> Iterator[list[str]]:
+def _recipe_rows(part: Part) -> Iterator[list[str]]:
     recipes = part.recipes
     for name, rows, gains, shifts in zip(
         part.ids, recipes.rows.tolist(), recipes.gains_db, recipes.shifts, strict=True
@@ -329,7 +327,7 @@ def _recipe_rows(part: Part, sample_rate: int) -> Iterator[list[str]]:
             (clip.group or "" for clip in words),
             (clip.name for clip in words),
             (f"{gain:.3f}" for gain in gains),
-            (f"{shift / sample_rate:.6f}" for shift in shifts),
+            (f"{shift:.6f}" for shift in shifts),
         ]
         yield [name, part.name, *(_LIST.join(cell) for cell in cells)]
 

@@ -2,11 +2,13 @@
 
 import csv
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from utils.errors import DataError
+
+SEPARATORS = "\t,;"
 
 
 @dataclass(frozen=True)
@@ -44,14 +46,52 @@ class Table:
         return DataError(f"{self.path}: line {row.line}: {problem}")
 
 
+@dataclass(frozen=True)
+class Lines:
+    """A table that is read line by line, because that of 100,000 clips is large.
+
+    Attributes:
+        path: its file.
+        separator: the one of tab, comma and semicolon that occurs most often in the header.
+        columns: names in the header.
+        rows: line in the file, counted from 1, and cells of each row, as they stand there; cells
+            beyond the header are left out where nothing is in them. It can be run through once.
+    """
+
+    path: Path
+    separator: str
+    columns: tuple[str, ...]
+    rows: Iterator[tuple[int, list[str]]]
+
+
+def read_lines(path: Path) -> Lines:
+    """Open a table with a header line.
+
+    A byte order mark, Windows and old Mac line ends, quotes, and lines without any content are
+    taken as they come.
+
+    Args:
+        path: the file, UTF-8.
+
+    Raises:
+        DataError: file missing, not text or empty; while its rows are run through, for a broken
+            line and for a table without rows.
+    """
+    lines = _filled_lines(path)
+    number, line = next(lines, (0, ""))
+    if not line:
+        raise DataError(f"{path}: the table is empty; it needs a header and rows.")
+    separator = max(SEPARATORS, key=line.count)
+    columns = [name.strip() for name in _cells(path, number, line, separator)]
+    while len(columns) > 1 and not columns[-1]:
+        columns.pop()
+    return Lines(path, separator, tuple(columns), _rows(path, lines, separator, len(columns)))
+
+
 def read_table(
     path: Path, *, required: Sequence[str], filled: Sequence[str] | None = None
 ) -> Table:
-    r"""Read a table with a header line.
-
-    A byte order mark, Windows and old Mac line ends, blank lines, quotes and blanks around values
-    are taken as they come. The separator is the one of tab, comma and semicolon that occurs most
-    often in the header.
+    """Read a table as :func:`read_lines` does, in full and without blanks around values.
 
     Args:
         path: the file, UTF-8.
@@ -65,21 +105,18 @@ def read_table(
         DataError: file missing or not text, column missing or there twice, a row of a wrong length
             or without a value, no rows.
     """
-    lines = _read_lines(path)
-    numbered = [(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
-    if not numbered:
-        raise DataError(f"{path}: the table is empty; it needs a header and rows.")
-    separator = max("\t,;", key=numbered[0][1].count)
-    columns = tuple(_split(path, *numbered[0], separator))
+    lines = read_lines(path)
+    columns = lines.columns
     _check_columns(path, columns, required)
-    rows = tuple(
-        Row(number, dict(zip(columns, _split(path, number, line, separator, columns), strict=True)))
-        for number, line in numbered[1:]
-        if line.strip(separator + " \t")
-    )
-    table = Table(path, columns, rows)
-    if not rows:
-        raise DataError(f"{path}: the table has a header but no rows.")
+    rows = []
+    for number, cells in lines.rows:
+        if len(cells) != len(columns):
+            raise DataError(
+                f"{path}: line {number}: {len(cells)} values for {len(columns)} columns"
+                f" ({', '.join(columns)}) in '{lines.separator.join(cells)}'."
+            )
+        rows.append(Row(number, dict(zip(columns, map(str.strip, cells), strict=True))))
+    table = Table(path, columns, tuple(rows))
     for row in rows:
         for column in required if filled is None else filled:
             if not row[column]:
@@ -99,37 +136,46 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"Did you mean '{near[0]}'?" if near else f"Known are: {', '.join(names)}."
 
 
-def _read_lines(path: Path) -> list[str]:
+def _filled_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Number and text of the lines that hold more than blanks and separators."""
+    number = 0
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        with path.open(encoding="utf-8-sig") as stream:
+            for number, line in enumerate(stream, start=1):
+                if line.strip(SEPARATORS + " \n"):
+                    yield number, line.rstrip("\n")
     except FileNotFoundError as error:
-        raise DataError(f"{path}: the table is missing; restore it from the data set.") from error
+        raise DataError(f"{path}: the table is missing; restore it or correct its name.") from error
     except OSError as error:
         raise DataError(f"{path}: the table cannot be read ({error.strerror}).") from error
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: the table is not UTF-8 text (byte {error.start}).") from error
-    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        # the text is decoded some lines ahead of those that were given
+        ahead = max(error.object.count(end, 0, error.start) for end in (b"\n", b"\r"))
+        raise DataError(
+            f"{path}: line {number + 1 + ahead}: it is not UTF-8 text; save the table as UTF-8."
+        ) from error
 
 
-def _split(
-    path: Path, number: int, line: str, separator: str, columns: tuple[str, ...] | None = None
-) -> list[str]:
-    """Values of one line; one per column where columns are given."""
+def _rows(
+    path: Path, lines: Iterator[tuple[int, str]], separator: str, width: int
+) -> Iterator[tuple[int, list[str]]]:
+    number = 0
+    for number, line in lines:
+        cells = _cells(path, number, line, separator)
+        while len(cells) > width and not cells[-1].strip():
+            cells.pop()
+        yield number, cells
+    if not number:
+        raise DataError(f"{path}: the table has a header but no rows.")
+
+
+def _cells(path: Path, number: int, line: str, separator: str) -> list[str]:
+    if '"' not in line:  # a third of the csv reader's time
+        return line.split(separator)
     try:
-        values = next(csv.reader([line], delimiter=separator, strict=True))
+        return next(csv.reader([line], delimiter=separator, strict=True))
     except csv.Error as error:
         raise DataError(f"{path}: line {number}: {error} in '{line}'.") from error
-    values = [value.strip() for value in values]
-    if columns is None:
-        return values
-    while len(values) > len(columns) and not values[-1]:
-        values.pop()
-    if len(values) != len(columns):
-        raise DataError(
-            f"{path}: line {number}: {len(values)} values for {len(columns)} columns"
-            f" ({', '.join(columns)}) in '{line}'."
-        )
-    return values
 
 
 def _check_columns(path: Path, columns: tuple[str, ...], required: Sequence[str]) -> None:

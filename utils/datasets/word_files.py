@@ -84,6 +84,7 @@ def read_words(
     Raises:
         DataError: when something is missing, unusable or contradicts itself.
     """
+    settings = settings.model_copy(update={"classes": _chosen_words(settings.classes)})
     with reading(root):
         if not root.is_dir():
             raise DataError(f"{root}: there is no such folder; name the folder of the words.")
@@ -156,6 +157,29 @@ def take_speakers(
 def listed(names: Collection[str]) -> str:
     """The first names in order, and an ellipsis where there are more."""
     return ", ".join(sorted(names)[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
+
+
+def _chosen_words(names: Sequence[str] | None) -> tuple[str, ...] | None:
+    """``dataset.classes`` without the spaces around words; None stays None: every word there is.
+
+    Raises:
+        DataError: for an empty word, and for one that is listed twice: two columns of one name.
+    """
+    if names is None:
+        return None
+    words = tuple(name.strip() for name in names)
+    if "" in words:
+        raise DataError(
+            "dataset.classes (--classes of the mixer): word"
+            f" {words.index('') + 1} of {len(words)} is empty; remove it."
+        )
+    twice = [word for word, times in Counter(words).items() if times > 1]
+    if twice:
+        raise DataError(
+            f"dataset.classes (--classes of the mixer): '{twice[0]}' is listed more than once;"
+            " list each word once."
+        )
+    return words
 
 
 def _from_table(settings: DatasetSettings, root: Path) -> _Found:

@@ -91,11 +91,13 @@ def divide(
     mixing = settings.mixing
     needed = 1 if mixing.repeat_speakers else mixing.words
     sizes = Counter(str(clip.group) for clip in clips)
-    if len(sizes) < max(folds * needed, 3 * needed):
+    # of two folds, one tests on half of the speakers or more, and the rest gives two parts
+    least = needed * (folds if folds > 2 else 4)
+    if len(sizes) < least:
         raise DataError(
             f"training.folds: {len(sizes)} development speakers are too few for {folds} folds of"
-            f" {needed} speakers or more, with as many for validation and training; ask for fewer"
-            " folds, add speakers, mix fewer words or let speakers repeat."
+            f" {needed} speakers or more, with as many for validation and training, {least} in all;"
+            " change the number of folds, add speakers, mix fewer words or let speakers repeat."
         )
     divisions = []
     rng = generator(mixing.seed, "folds")
@@ -119,15 +121,18 @@ def _deal(
     """Speakers of parts of about the same number of recordings, ``needed`` speakers or more each.
 
     Speakers, those of most recordings first and otherwise in random order, go to the part that has
-    the fewest recordings; the last ones to those parts that lack speakers.
+    the fewest recordings; the last ones to those parts that lack speakers. Beside each part, twice
+    ``needed`` speakers are left.
     """
+    most = len(sizes) - 2 * needed
     order = sorted(rng.permutation(sorted(sizes)).tolist(), key=lambda speaker: -sizes[speaker])
     dealt: list[set[str]] = [set() for _ in range(parts)]
     totals = [0] * parts
     for place, speaker in enumerate(order):
         lacking = [part for part in range(parts) if len(dealt[part]) < needed]
         last = sum(needed - len(dealt[part]) for part in lacking) >= len(order) - place
-        part = min(lacking if last else range(parts), key=lambda part: totals[part])
+        fitting = [part for part in range(parts) if len(dealt[part]) < most]
+        part = min(lacking if last else fitting, key=lambda part: totals[part])
         dealt[part].add(speaker)
         totals[part] += sizes[speaker]
     return dealt
@@ -166,7 +171,6 @@ class _Mixer:
             getattr(self.mixing, name),
             classes=self.classes,
             mixing=self.mixing,
-            sample_rate=self.audio.sample_rate,
             purpose=purpose,
             first=first,
         )

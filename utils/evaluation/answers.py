@@ -12,19 +12,12 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from utils.datasets.answer_faults import ID, layout_faults, share_faults, template_faults
+from utils.datasets.answers_table import FOLDERS, id_key, read_answers, read_cells
 from utils.datasets.base import Clip
 from utils.errors import DataError
-from utils.evaluation.answer_faults import (
-    ID,
-    Table,
-    misread,
-    table_problems,
-    template_problems,
-)
 from utils.evaluation.predictions import Predictions, require_distributions
 from utils.files import write_text
-
-IN_AN_ERROR = 3  # problems that an error message quotes
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,16 +76,10 @@ def read(path: Path, *, classes: Sequence[str] | None = None) -> Answers:
         classes: class names in the order that is wanted; None: those of the header.
 
     Raises:
-        DataError: for a file that is no such table, with the first problems.
+        DataError: for the first fault, with its line in the file.
     """
-    table = Table.read(path)
-    no_header = misread(table, classes)
-    found = [no_header] if no_header else list(table_problems(table, classes=classes))
-    if found:
-        more = len(found) - IN_AN_ERROR
-        rest = f" ({more:,} more problems)" if more > 0 else ""
-        raise DataError(" ".join(found[:IN_AN_ERROR]) + rest)
-    return Answers(tuple(table.ids), tuple(table.header[1:]), table.values)
+    table = read_answers(path, classes=classes)
+    return Answers(table.ids, table.classes, table.shares)
 
 
 def problems(path: Path, *, ids: Sequence[str], classes: Sequence[str]) -> list[str]:
@@ -104,17 +91,18 @@ def problems(path: Path, *, ids: Sequence[str], classes: Sequence[str]) -> list[
         classes: class names in the order of the template's columns.
 
     Returns:
-        The problems with row and id, the first five of a kind and how many more; empty for a table
-        that can be handed in.
+        The problems with line and id, the first five of a kind and how many more; empty for a
+        table that can be handed in.
     """
     try:
-        table = Table.read(path)
+        table = read_cells(path)
     except DataError as error:
         return [str(error)]
-    no_header = misread(table, classes)
-    if no_header:
-        return [no_header]
-    return [*table_problems(table, classes=classes), *template_problems(table, ids)]
+    return [
+        *layout_faults(table, classes),
+        *share_faults(table, classes),
+        *template_faults(table, ids),
+    ]
 
 
 def against(answers: Answers, truth: Answers) -> Predictions:
@@ -122,29 +110,45 @@ def against(answers: Answers, truth: Answers) -> Predictions:
 
     Args:
         answers: what a system says.
-        truth: the shares, with the same ids and classes in any order.
+        truth: the shares of the same clips, in any order.
 
     Returns:
-        Predictions named by the ids.
+        Predictions named by the ids of the truth.
 
     Raises:
-        DataError: for an id or a class that only one of the two has.
+        DataError: for a clip that only one of the two has.
+        ValueError: for other classes, or another order of them.
     """
-    _require_same("classes", answers.classes, truth.classes)
-    _require_same("ids", answers.ids, truth.ids)
-    columns = [answers.classes.index(name) for name in truth.classes]
-    return Predictions(
-        names=truth.ids,
-        probabilities=_rows_of(answers, truth.ids)[:, columns],
-        truth=truth.probabilities,
-    )
+    if answers.classes != truth.classes:
+        raise ValueError("answers and truth of the same classes are needed")
+    rows = _rows_of(answers, truth.ids)
+    return Predictions(truth.ids, answers.probabilities[rows], truth.probabilities)
+
+
+def complete(predictions: Predictions, names: Sequence[str]) -> tuple[Predictions, tuple[str, ...]]:
+    """Give every clip that is asked for an answer, in the order that is asked for.
+
+    Args:
+        predictions: of these clips, or of all but some that could not be read.
+        names: clips that must be answered.
+
+    Returns:
+        Predictions of all names, uniform for those without any, and the names of these.
+    """
+    row_of = {name: row for row, name in enumerate(predictions.names)}
+    classes = predictions.probabilities.shape[1]
+    probabilities = np.full((len(names), classes), 1 / classes, predictions.probabilities.dtype)
+    known = [place for place, name in enumerate(names) if name in row_of]
+    probabilities[known] = predictions.probabilities[[row_of[names[place]] for place in known]]
+    missing = tuple(name for name in names if name not in row_of)
+    return Predictions(tuple(names), probabilities), missing
 
 
 def of_clips(answers: Answers, clips: Sequence[Clip]) -> Predictions:
     """Join answers with what a data set knows of its clips, in the order of the clips.
 
     Args:
-        answers: rows named as :func:`ids_of` names the clips.
+        answers: rows named as :func:`ids_of` names the clips, or by their numbers.
         clips: labelled clips; each needs one answer, and each answer its clip.
 
     Returns:
@@ -153,10 +157,9 @@ def of_clips(answers: Answers, clips: Sequence[Clip]) -> Predictions:
     Raises:
         DataError: for a clip without an answer, or an answer to no clip.
     """
-    ids = ids_of([clip.name for clip in clips])
-    _require_same("ids", answers.ids, ids)
+    rows = _rows_of(answers, ids_of([clip.name for clip in clips]))
     return Predictions.of_clips(
-        clips, _rows_of(answers, ids), classes=answers.classes, kind="distribution"
+        clips, answers.probabilities[rows], classes=answers.classes, kind="distribution"
     )
 
 
@@ -172,18 +175,24 @@ def ids_of(names: Sequence[str]) -> tuple[str, ...]:
     return stems if len(set(stems)) == len(stems) else tuple(names)
 
 
-def _require_same(noun: str, said: Sequence[str], known: Sequence[str]) -> None:
-    """Raise an error unless both hold the same names, in any order."""
-    missing, surplus = sorted(set(known) - set(said)), sorted(set(said) - set(known))
+def _rows_of(answers: Answers, ids: Sequence[str]) -> list[int]:
+    """Row of each id: by its text, else by the key that files, ids and numbers have in common.
+
+    A key is of no use where it does not tell two ids of one side apart.
+    """
+    ways = [(list(answers.ids), list(ids))]
+    for folder in FOLDERS:
+        said, known = ([id_key(name, folder) for name in side] for side in (answers.ids, ids))
+        if len(set(said)) == len(said) and len(set(known)) == len(known):
+            ways.append((said, known))
+    said, known = min(ways, key=lambda way: len(set(way[0]) ^ set(way[1])))
+    row_of = {name: row for row, name in enumerate(said)}
+    missing = [place for place, name in enumerate(known) if name not in row_of]
+    surplus = sorted(row_of[name] for name in row_of.keys() - set(known))
     if missing or surplus:
+        first = ids[missing[0]] if missing else answers.ids[surplus[0]]
         raise DataError(
-            f"The answers do not fit the ground truth: {len(missing):,} {noun} have no answer, "
-            f"{len(surplus):,} {noun} of the answers are unknown, "
-            f"such as {(missing or surplus)[0]!r}."
+            f"The answers do not fit the ground truth: {len(missing):,} ids have no answer, "
+            f"{len(surplus):,} ids of the answers are unknown, such as {first!r}."
         )
-
-
-def _rows_of(answers: Answers, ids: Sequence[str]) -> np.ndarray:
-    """Probabilities (ids, classes) in the order of the ids."""
-    row_of = {name: row for row, name in enumerate(answers.ids)}
-    return answers.probabilities[[row_of[name] for name in ids]]
+    return [row_of[name] for name in known]

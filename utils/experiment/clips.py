@@ -23,6 +23,11 @@ from utils.report.scenes import pick_wrong
 from utils.report.section import Section
 from utils.run import Place, Run
 
+AVERAGED = (
+    "Scores are those of {} networks averaged; sizes, operations, limits and times are of one."
+)
+"""What a table of sizes does not show where all folds answer together."""
+
 
 class Scores(Protocol):
     """What a task's scores have in common."""
@@ -46,17 +51,22 @@ class ClipExperiment:
         job: one set on one data set with one seed.
         run: the run folder.
         score: the task's scores.
+        unlabelled: clips that the networks of all folds are to predict.
     """
 
-    def __init__(self, job: Job, run: Run, *, score: Score) -> None:
+    def __init__(
+        self, job: Job, run: Run, *, score: Score, unlabelled: Sequence[Clip] = ()
+    ) -> None:
         self.job = job
         self.run = run
         self.score = score
+        self.unlabelled = unlabelled
         self.folds: tuple[FoldExperiment, ...] = ()
         self.bad: tuple[BadClip, ...] = ()
         self.representation = from_settings(job.settings.audio, job.settings.features)
         self._predictions: list[Predictions] = []  # of each fold's test part
         self._exported: dict[str, list[Predictions]] = {}
+        self._unlabelled_features: ClipFeatures | None = None
 
     def check_network(self) -> None:
         """Build and compile the network, so that its mistakes show before any audio is read.
@@ -97,6 +107,9 @@ class ClipExperiment:
         )
         for fold in self.folds:
             fold.check_parts()
+        if self.unlabelled:
+            with self.run.place("evaluation").stage("features"):
+                self._unlabelled_features = self._extract(self.unlabelled, learnt=())
 
     def evaluation_fold(self, evaluation: Sequence[Clip]) -> FoldExperiment:
         """Make the fold of a submission: all labelled clips train, unlabelled ones are predicted.
@@ -180,11 +193,12 @@ class ClipExperiment:
             return pool(self._predictions)
         return self.folds[0].validation_predictions()
 
-    def predict(self, clips: Sequence[Clip]) -> Predictions:
-        """Predict clips without labels by the networks of all folds, averaged."""
-        with self.run.place("evaluation").stage("features"):
-            features = self._extract(clips, learnt=())
-        return average([fold.predict(clips, features) for fold in self.folds])
+    def predict_unlabelled(self) -> Predictions:
+        """Predict the clips without labels by the networks of all folds, averaged."""
+        features = self._unlabelled_features
+        if features is None:
+            raise ValueError("there are no clips without labels, or extract() has not been called")
+        return average([fold.predict(self.unlabelled, features) for fold in self.folds])
 
     def results(self) -> Results:
         """Score all test clips, fold by fold and together, and judge the model."""
@@ -229,6 +243,8 @@ class ClipExperiment:
         told = tuple(note for fold in trained for note in fold.notes())
         left_out = tuple(f"{bad.name}: left out: {bad.reason}" for bad in self.bad)
         sources = {note for fold in self.folds for note in fold.place.other_sources}
+        if self.job.data.held_out:
+            told = (*told, AVERAGED.format(len(self.job.data.folds)))
         return (*((selection,) if selection else ()), *told, *left_out, *sorted(sources))
 
     def _seconds(self) -> dict[str, float]:

@@ -57,7 +57,7 @@ class Ensemble:
             if predictions.names != out_of_fold[0].names:
                 raise UserError(
                     f"ensemble: {member.results.set_id} and {first} were not trained on the same "
-                    "parts of the data; give them the same dataset, mixing and training.folds."
+                    "parts of the data; give them the same dataset and training.folds."
                 )
         stacked = np.stack([predictions.probabilities for predictions in out_of_fold])
         return cls(tuple(members), fit_weights(out_of_fold[0].targets, stacked))
@@ -123,7 +123,9 @@ class Ensemble:
             f"{member.results.set_id} {weight:.3f}"
             for member, weight in zip(self.members, self.weights, strict=True)
         )
-        return (f"Weights of the ensemble, fitted out of fold: {', '.join(shares)}.",)
+        folds = any("per_fold" in member.results.scores for member in self.members)
+        where = "out of fold" if folds else "to the validation clips"
+        return (f"Weights of the ensemble, fitted {where}: {', '.join(shares)}.",)
 
 
 def keep(folder: Path, parts: dict[str, Predictions]) -> None:

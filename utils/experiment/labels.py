@@ -1,5 +1,6 @@
 """What a model says about the user's own audio files."""
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -93,6 +94,9 @@ def _likeliest_table(predictions: Predictions, classes: Sequence[str], number: i
 
 
 def _names(predictions: Predictions) -> list[str]:
-    """File names for people: without folders where that tells them apart."""
-    names = [Path(name).name for name in predictions.names]
-    return names if len(set(names)) == len(names) else list(predictions.names)
+    """File names for people: without the folders that all have in common."""
+    if len(predictions.names) == 1:
+        return [Path(predictions.names[0]).name]
+    paths = [Path(name).absolute() for name in predictions.names]
+    folder = os.path.commonpath(paths)
+    return [path.relative_to(folder).as_posix() for path in paths]

@@ -2,6 +2,11 @@
 
 The truth of a clip is the share of each class, the prediction a probability of each; both sum
 to 1. A class is *present* in a clip where its share is above 0.
+
+Recalls count the present classes among the k most likely. Equal probabilities at the k-th place
+(the uniform prediction; int8 outputs, which are multiples of 1/256) share the places that are left:
+a recall is then what drawing among the equals by lot gives on average, whatever the order of the
+classes.
 """
 
 import numpy as np
@@ -34,28 +39,35 @@ def kl_divergence(truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
 
 
 def most_likely(predicted: np.ndarray, *, k: int) -> np.ndarray:
-    """Mark the k most likely classes of each clip, the first of equals.
+    """Chance of each class to be among the k most likely of its clip, equals drawn by lot.
+
+    A class above the k-th largest probability has chance 1, one below it 0; those equal to it share
+    the places left: (k - classes above) / (classes equal).
 
     Args:
-        predicted: probabilities (clips, classes).
+        predicted: probabilities (clips, classes), no NaN.
         k: how many; all classes where there are fewer.
 
     Returns:
-        bool (clips, classes).
+        float64 (clips, classes); rows sum to k, or to the number of classes if that is less.
 
     Raises:
         ValueError: for k below 1.
     """
     if k < 1:
         raise ValueError(f"k of at least 1 is needed, received {k}")
-    order = np.argsort(-np.asarray(predicted), axis=1, kind="stable")[:, :k]
-    marked = np.zeros(np.shape(predicted), dtype=bool)
-    np.put_along_axis(marked, order, values=True, axis=1)
-    return marked
+    predicted = np.asarray(predicted, dtype=np.float64)
+    places = min(k, predicted.shape[1])
+    threshold = np.partition(predicted, -places, axis=1)[:, [-places]]
+    above, equal = predicted > threshold, predicted == threshold
+    left = places - above.sum(axis=1, keepdims=True)
+    return above + equal * left / equal.sum(axis=1, keepdims=True)
 
 
 def clip_recall(truth: np.ndarray, predicted: np.ndarray, *, k: int) -> np.ndarray:
     """Of the classes present in a clip, the share that is among the k most likely.
+
+    Equals count as :func:`most_likely` says: the uniform prediction has k / classes on every clip.
 
     Args:
         truth: shares (clips, classes).
@@ -67,7 +79,7 @@ def clip_recall(truth: np.ndarray, predicted: np.ndarray, *, k: int) -> np.ndarr
     """
     truth, predicted = _same_shape(truth, predicted)
     present = truth > 0
-    hits = present & most_likely(predicted, k=k)
+    hits = present * most_likely(predicted, k=k)
     return ratio(hits.sum(axis=1), present.sum(axis=1))
 
 
@@ -84,6 +96,8 @@ def top_k_recall(truth: np.ndarray, predicted: np.ndarray, *, k: int) -> float:
 def class_recall(truth: np.ndarray, predicted: np.ndarray, *, k: int) -> np.ndarray:
     """Of the clips in which a class is present, the share that has it among the k most likely.
 
+    Equals count as :func:`most_likely` says.
+
     Args:
         truth: shares (clips, classes).
         predicted: probabilities (clips, classes).
@@ -94,7 +108,7 @@ def class_recall(truth: np.ndarray, predicted: np.ndarray, *, k: int) -> np.ndar
     """
     truth, predicted = _same_shape(truth, predicted)
     present = truth > 0
-    hits = present & most_likely(predicted, k=k)
+    hits = present * most_likely(predicted, k=k)
     return ratio(hits.sum(axis=0), present.sum(axis=0))
 
 

@@ -101,13 +101,15 @@ class Mixtures:
             repeat_words=self.settings.repeat_words,
             repeat_speakers=self.settings.repeat_speakers,
             level_db=self.settings.level_db,
-            shift_samples=round(self.settings.shift_seconds * self.sample_rate),
+            shift_seconds=self.settings.shift_seconds,
         )
 
     def mix(self, recipes: mixing.Recipes) -> tuple[np.ndarray, np.ndarray]:
         """Mix clips: waveforms float32 (clips, samples), targets float32 (clips, classes)."""
         words = np.asarray(self.array[self.rows[recipes.rows]])
-        waveforms = mixing.mix(words, recipes.gains_db, recipes.shifts)
+        waveforms = mixing.mix(
+            words, recipes.gains_db, recipes.shifts, sample_rate=self.sample_rate
+        )
         return waveforms, mixing.shares(self.classes[recipes.rows], classes=self.class_count)
 
 

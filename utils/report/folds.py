@@ -6,12 +6,16 @@ from typing import Any
 from utils.report.measures import headline_measures
 from utils.report.tables import Column, Row, Table
 
+_HELD_OUT = "of clips held out of all folds, by the mean of all their networks"
+_TOGETHER = "of these parts together"
+
 
 def fold_table(scores: Mapping[str, Any]) -> Table | None:
     """Headline scores of each fold, their mean and deviation; None for fewer than two folds.
 
     Args:
-        scores: ``per_fold`` holds ``folds`` (scores by fold name), ``mean`` and ``deviation``.
+        scores: ``per_fold`` holds ``folds`` (scores by fold name), ``mean`` and ``deviation``;
+            with ``out_of_fold`` there are test clips outside of all folds.
     """
     summary = scores.get("per_fold", {})
     folds = summary.get("folds", {})
@@ -25,4 +29,9 @@ def fold_table(scores: Mapping[str, Any]) -> Table | None:
         Row((name, *(m.number(found.get(m.key)) for m in measures)), summary=sums_up)
         for name, found, sums_up in named
     )
-    return Table("Folds", columns, rows, "Deviation: standard deviation over folds (n - 1).")
+    others = _HELD_OUT if "out_of_fold" in scores else _TOGETHER
+    note = (
+        f"Each fold: its own test part; the other scores are {others}. "
+        "Deviation: standard deviation over folds (n - 1)."
+    )
+    return Table("Folds", columns, rows, note)

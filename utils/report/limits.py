@@ -14,6 +14,8 @@ NETWORK = "network"  # what is judged by its operations, whatever the format
 def require_judged(limits: LimitSettings, *, formats: Collection[str]) -> None:
     """Refuse to judge a model that is not exported; to be asked before hours of training too.
 
+    Operations are those of the network: limits on them alone, as no limits at all, need no export.
+
     Args:
         limits: names the judged format.
         formats: formats that are exported.
@@ -21,7 +23,8 @@ def require_judged(limits: LimitSettings, *, formats: Collection[str]) -> None:
     Raises:
         ConfigError: when the judged format is not among them.
     """
-    if limits.format != KERAS_FLOAT16 and limits.format not in formats:
+    exported = limits.format == KERAS_FLOAT16 or limits.format in formats
+    if _weights_are_limited(limits) and not exported:
         raise ConfigError(
             f"limits.format: {limits.format} is to be judged but is not exported (exported: "
             f"{', '.join(formats) or 'nothing'}); add it to export.formats or judge another."
@@ -48,21 +51,28 @@ def judge(
         ConfigError: when the judged format was not exported.
     """
     require_judged(limits, formats=exports.keys())
-    if limits.format == KERAS_FLOAT16:
-        size, parameters = model.keras_float16_bytes, model.parameters
-    else:
-        judged = exports[limits.format]
-        size, parameters = judged.non_zero_bytes, judged.parameters
-    rules = (
-        (limits.parameter_bytes, size, "bytes", limits.format),
-        (limits.parameters, parameters, "parameters", limits.format),
-        (limits.macs, model.macs, "MAC", NETWORK),
-    )
+    rules = [(limits.macs, model.macs, "MAC", NETWORK)]
+    if _weights_are_limited(limits):
+        if limits.format == KERAS_FLOAT16:
+            size, parameters = model.keras_float16_bytes, model.parameters
+        else:
+            judged = exports[limits.format]
+            size, parameters = judged.non_zero_bytes, judged.parameters
+        rules = [
+            (limits.parameter_bytes, size, "bytes", limits.format),
+            (limits.parameters, parameters, "parameters", limits.format),
+            *rules,
+        ]
     return tuple(
         Verdict(name, value, allowed, value <= allowed, unit, judged_model)
         for table, value, unit, judged_model in rules
         for name, allowed in table.items()
     )
+
+
+def _weights_are_limited(limits: LimitSettings) -> bool:
+    """Whether there is a limit on what differs between formats."""
+    return bool(limits.parameter_bytes or limits.parameters)
 
 
 def all_passed(verdicts: Iterable[Verdict]) -> bool:

@@ -18,6 +18,9 @@ _KL, _ECE = MEASURES["kl"], MEASURES["ece"]
 def overall_table(scores: Scores) -> Table:
     """KL divergence and top-k recall with 95 % intervals, beside what knowing nothing gives.
 
+    Clips of several words are mixtures, which know no groups: their intervals come from clips drawn
+    one by one, although few speakers may have said them all. The note then tells so.
+
     Args:
         scores: ``WordScores.as_dict()``; the KL divergence of folds (``out_of_fold``) and of
             probabilities before calibration (``uncalibrated``) are shown where they are.
@@ -67,8 +70,10 @@ def overall_table(scores: Scores) -> Table:
     note = (
         f"{count(scores['clips'])} clips. KL divergence: in nats, mean over clips, less is better. "
         f"{recall.name}: of the words of a clip, how many are among the {scores['words']} most "
-        "likely. Uniform: equal probabilities; words drawn by lot."
+        "likely, equals drawn by lot. Uniform: equal probabilities; words drawn by lot."
     )
+    if intervals and scores["words"] > 1:
+        note += " 95 %: clips drawn again one by one, so too narrow for new speakers."
     return Table("Scores", columns, tuple(rows), note)
 
 
@@ -101,8 +106,8 @@ def word_table(scores: Scores) -> Table:
     ]
     note = (
         f"Recall: of the clips that hold the word, how many have it among the {scores['words']} "
-        "most likely. AP: average precision. Present, absent: mean probability in clips with and "
-        "without the word."
+        "most likely, equals drawn by lot. AP: average precision. Present, absent: mean "
+        "probability in clips with and without the word."
     )
     return Table("Words", columns, tuple(rows), note)
 

@@ -144,6 +144,9 @@ def test_cross_validation(tmp_path):
     assert [clip.name for clip in data.held_out] == [f"test/test_0000{n}.wav" for n in range(4)]
     assert data.notes[0].startswith("mixtures.csv: the folds are made of mixtures, so one speaker")
     (tmp_path / "test_answer.csv").unlink()
+    assert [note for note in read(tmp_path).notes if note.startswith("mixtures.csv")] == [
+        "mixtures.csv: the test part is drawn from mixtures, so one speaker may be on both sides."
+    ]
     (tmp_path / "mixtures.csv").unlink()
     without = read(tmp_path, folds=4)
     assert without.held_out == ()
@@ -187,7 +190,8 @@ def test_the_template_orders_the_evaluation_clips(tmp_path):
         ("train_answer", "0.5,0,0.5,0", "0.5,0,0.25,0", "line 2: id '0' has shares that sum to"),
         ("train_answer", "0.5,0,0.5,0", "0.5,x,0.5,0", "line 2: id '0' has 'x' in column 'off'"),
         ("train_answer", "off,on", "on,off", "column 3 is 'off' where train_answer.csv has 'on'"),
-        ("submission", "yes", "yess", "column 5, 'yess', is not in train_answer.csv. Did you me"),
+        ("train_answer", "yes", "yess", "'yes' in the first and 'yess' in the second; correct o"),
+        ("submission", "yes", "yess", "train_answer.csv differ in column 5: 'yess' in the first"),
     ],
 )
 def test_bad_tables_are_one_sentence(tmp_path, file, old, new, message):
@@ -289,6 +293,19 @@ def test_other_rates_and_lengths_are_counted(tmp_path):
     )
 
 
+def test_one_rate_of_all_files_is_told_once(tmp_path):
+    mixed(tmp_path)
+    (tmp_path / "train/train_00006.wav").write_bytes(b"")
+    wav(tmp_path / "train/train_00004.wav", samples=800)
+    resampled = AUDIO.model_copy(update={"sample_rate": 2205})
+    data = load_dacon(SETTINGS, audio=resampled, root=tmp_path, folds=None, name="dacon")
+    assert data.notes == (
+        "The files have 1600 Hz; they are resampled to audio.sample_rate (2205 Hz).",
+        "1 of 16 files of train/ have less than audio.seconds (1 s); they are extended as"
+        " audio.short_clips says. The first is train_00004.wav (0.5 s).",
+    )
+
+
 def test_a_file_of_the_usual_size_and_another_rate_is_found(tmp_path):
     published(tmp_path)
     wav(tmp_path / "train/train_00007.wav", rate=800)
@@ -315,7 +332,7 @@ def test_a_set_that_the_mixer_made(tmp_path, rng):
     for name, count in (("train", 6), ("validation", 3), ("test", 2)):
         parts.append(
             draw_part(
-                name, words, count, classes=WORDS, mixing=mixing, sample_rate=1600,
+                name, words, count, classes=WORDS, mixing=mixing,
                 first=0 if name == "test" else first,
             )
         )  # fmt: skip

@@ -153,6 +153,9 @@ def test_what_cannot_be_divided_is_said():
         divide(data(clips), 3, GROUP)
     with pytest.raises(DataError, match=r"training\.folds: 7 folds need 7 clips.*have 6"):
         divide(data(clips), 7, RANDOM)
+    lacking = r"training\.folds: fold 1 of 2, without its test part: dataset\.validation: .*'group'"
+    with pytest.raises(DataError, match=lacking):
+        divide(data(clips), 2, GROUP)
     own = DataSet("mine", ("a",), data(clips).folds * 2)
     with pytest.raises(DataError, match=r"'mine' has its own 2 folds; leave training\.folds out"):
         divide(own, 3, RANDOM)

@@ -3,13 +3,14 @@
 import csv
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
 from utils.config.schema import AudioSettings, MixingSettings
-from utils.datasets import mixtures
+from utils.datasets import mixer, mixtures
 from utils.datasets.base import Clip
 from utils.datasets.mixer import main
 from utils.datasets.mixtures import draw_part, write_new
@@ -132,12 +133,12 @@ def test_blocks_and_forgotten_recordings_change_nothing(mixed, words, tmp_path, 
 
 
 def test_words_and_classes_by_option(words, tmp_path):
-    options = ["--repeat_words", "--repeat_speakers", "--classes=yes,go", "--words=4"]
+    options = ["--repeat_words", "--repeat_speakers", "--classes=yes, go ", "--words=2"]
     sizes = ["--train=20", "--validation=1", "--test=1"]
     assert main([str(words), str(tmp_path / "set"), *options, *sizes]) == 0
     answers = rows(tmp_path / "set" / "train_answer.csv")
     assert list(answers[0]) == ["id", "yes", "go"]
-    assert {row["go"] for row in answers} >= {"0.25", "0.5", "0.75"}
+    assert {row["go"] for row in answers} == {"0", "0.5", "1"}
 
 
 def test_a_table_by_option(words, tmp_path):
@@ -160,6 +161,9 @@ def test_a_table_by_option(words, tmp_path):
         (["--words=5", "--repeat_speakers"], "5 different words cannot be mixed of 4 words"),
         (["--columns=file,word"], "--columns: expected FILE,WORD,SPEAKER"),
         (["--classes=go,up"], "has no recording of up"),
+        (["--classes=go,no, go"], "--classes of the mixer): 'go' is listed more than once"),
+        (["--classes=go,,no"], "--classes of the mixer): word 2 of 3 is empty; remove it"),
+        (["--classes="], "word 1 of 1 is empty"),
     ],
 )
 def test_what_the_user_can_mend_is_one_sentence(words, tmp_path, capsys, options, message):
@@ -178,6 +182,33 @@ def test_nothing_is_overwritten(words, tmp_path, capsys):
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
     (tmp_path / "empty").mkdir()
     assert main([str(words), str(tmp_path / "empty"), *SMALL]) == 0
+
+
+def test_the_current_folder_and_disks_are_refused_before_anything_is_read(
+    words, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(mixer, "read_words", None)
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "empty")
+    monkeypatch.setattr(Path, "is_mount", lambda self: self.name == "disk")
+    for place in (".", str(tmp_path), "link", "disk"):
+        assert main([str(words), place, *SMALL]) == 2
+        error = capsys.readouterr().err
+        assert error.startswith(
+            f"error: {place}: is the current folder, a link or a disk of its own"
+        )
+        assert error.count("\n") == 1
+
+
+def test_names_are_shown_as_they_are(words, tmp_path, capsys):
+    (words / "list.csv").write_text("root:x:0\n1\n", "utf-8")
+    try:
+        assert main([str(words), str(tmp_path / "set"), "--table=list.csv"]) == 2
+    finally:
+        (words / "list.csv").unlink()
+    assert "root:x:0" in capsys.readouterr().err
 
 
 def test_silent_recordings_can_be_left_out(words, tmp_path, capsys):
@@ -199,7 +230,7 @@ def small_part(folder):
         soundfile.write(path, np.random.default_rng(number).normal(0.0, 0.1, 400), 8000)
         clips.append(Clip(path.name, path, (word,), f"speaker{number}"))
     mixing = MixingSettings(words=2)
-    return draw_part("test", clips, 3, classes=WORDS, mixing=mixing, sample_rate=8000)
+    return draw_part("test", clips, 3, classes=WORDS, mixing=mixing)
 
 
 def test_a_stopped_write_leaves_nothing(tmp_path, monkeypatch):

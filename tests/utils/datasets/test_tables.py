@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from utils.datasets.tables import nearest, read_table
+from utils.datasets.tables import nearest, read_lines, read_table
 from utils.errors import DataError
 
 
@@ -41,6 +41,30 @@ def test_blank_lines_blanks_and_empty_trailing_cells_are_passed_over(tmp_path):
     assert [row.line for row in table.rows] == [4, 7]
 
 
+def test_names_of_columns_end_with_the_last_that_is_there(tmp_path):
+    table = read_table(write(tmp_path, "filename,label, ,\na.wav,dog,,\nb.wav,cat\n"), required=[])
+    assert table.columns == ("filename", "label")
+    assert values(table) == EXPECTED
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+def test_the_line_that_is_no_text_is_found_in_a_large_table(tmp_path, line_end):
+    rows = [f"{number}.wav,dog" for number in range(20_000)]
+    text = line_end.join(["\ufefffilename,label", *rows]).encode()
+    path = write(tmp_path, text.replace(b"12345.wav", b"12345\xe9wav"))
+    with pytest.raises(DataError, match="line 12347: it is not UTF-8"):
+        read_table(path, required=["filename"])
+
+
+def test_lines_are_read_one_by_one(tmp_path):
+    lines = read_lines(write(tmp_path, 'id;"a;b";c\n 1 ; 2;"3"\n4;5\n6;"7\n'))
+    assert (lines.separator, lines.columns) == (";", ("id", "a;b", "c"))
+    assert next(lines.rows) == (2, [" 1 ", " 2", "3"])
+    assert next(lines.rows) == (3, ["4", "5"])
+    with pytest.raises(DataError, match="line 4: unexpected end of data"):
+        next(lines.rows)
+
+
 def test_one_column_keeps_names_with_commas(tmp_path):
     table = read_table(write(tmp_path, "filename\na, b.wav\n"), required=["filename"])
     assert table.rows[0]["filename"] == "a, b.wav"
@@ -57,6 +81,8 @@ def test_other_columns_may_be_empty(tmp_path):
     [
         ("", "empty"),
         ("\n\r\n", "empty"),
+        (" , ;\n\t\n", "empty"),
+        ('""\n', "no column 'filename'"),
         ("filename,label\n", "no rows"),
         ("filename,lable\na.wav,dog\n", "no column 'label'. Did you mean 'lable'?"),
         ("filename,label,label\na,b,c\n", "'label' occurs more than once"),
@@ -64,7 +90,8 @@ def test_other_columns_may_be_empty(tmp_path):
         ("filename,label\na.wav,dog\nb.wav,cat,3\n", "line 3: 3 values for 2 columns"),
         ("filename,label\na.wav,\n", "line 2: column 'label' has no value"),
         ('filename,label\n"a.wav,dog\n', "line 2: unexpected end of data"),
-        (b"filename,label\n\xff\xfe,dog\n", "not UTF-8"),
+        (b"filename,label\n\xff\xfe,dog\n", "line 2: it is not UTF-8 text"),
+        (b"\xff\xfef\x00", "line 1: it is not UTF-8 text"),
     ],
 )
 def test_a_bad_table_is_one_sentence(tmp_path, content, message):

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
 
 from utils.config.schema import (
     AudioSettings,
@@ -321,6 +323,8 @@ def test_words_missing_from_a_part_are_noted(root):
         ),
         ({f"row{n}": {"word": "no"} for n in (3, 7, 11, 15)}, {}, "train part has no recording of"),
         ({}, {"classes": ("go", "no", "yes", "up")}, "train part has no recording of up"),
+        ({}, {"classes": ("go", "no", "go")}, "dataset.classes (--classes of the mixer): 'go' is"),
+        ({}, {"classes": ("go", " ")}, "word 2 of 2 is empty; remove it"),
         ({}, {"classes": ("left", "right")}, "holds no recording of a word of dataset.classes"),
         ({}, {"columns": ColumnSettings()}, "dataset.columns.group: words are divided by speaker"),
         ({}, {"metadata": "gone.csv"}, "neither the table gone.csv (dataset.metadata) nor folders"),
@@ -363,6 +367,29 @@ def test_bad_folders_are_one_sentence(tmp_path):
 def test_too_few_speakers_for_folds(root):
     with pytest.raises(DataError, match="7 development speakers are too few for 3 folds of 3"):
         load(root, folds=3)
+    with pytest.raises(DataError, match=r"training\.folds: 7 .* 2 folds of 2 .*, 8 in all; change"):
+        load(root, settings(mixing={"words": 2}), folds=2)
+
+
+@given(st.lists(st.integers(1, 20), min_size=1, max_size=24), st.integers(2, 5), st.integers(1, 4))
+def test_folds_are_made_or_the_message_names_their_setting(sizes, folds, needed):
+    clips = [
+        Clip(f"{speaker}-{take}", Path(), ("go",), f"{speaker:02d}")
+        for speaker, takes in enumerate(sizes)
+        for take in range(takes)
+    ]
+    if len(sizes) < needed * (4 if folds == 2 else folds):
+        with pytest.raises(DataError, match=r"^training\.folds: "):
+            divide(clips, folds, settings(mixing={"words": needed}))
+        return
+    divisions = divide(clips, folds, settings(mixing={"words": needed}))
+    assert sorted(clip.name for one in divisions for clip in one["test"]) == sorted(
+        clip.name for clip in clips
+    )
+    for division in divisions:
+        speakers = [{clip.group for clip in part} for part in division.values()]
+        assert min(map(len, speakers)) >= needed
+        assert len(set().union(*speakers)) == sum(map(len, speakers)) == len(sizes)
 
 
 def test_a_listed_file_that_is_not_there_is_noted(tmp_path):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from utils.datasets.base import Clip
 from utils.errors import DataError
-from utils.evaluation import answers
+from utils.evaluation import Predictions, answers
 from utils.evaluation.answers import Answers
 
 WORDS = ("bed", "bird", "no", "on")
@@ -18,12 +18,14 @@ GOOD = "id,bed,bird,no,on\n0,1,0,0,0\n1,0.5,0.5,0,0\n2,0,0,0.25,0.75\n3,0,0,0,1\
 
 @pytest.fixture
 def written(tmp_path):
-    """Write a table; give its problems."""
+    """Write a table; give its problems without the folder, which each begins with."""
 
     def write(text: str | bytes) -> list[str]:
         path = tmp_path / "submission.csv"
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        return answers.problems(path, ids=IDS, classes=WORDS)
+        found = answers.problems(path, ids=IDS, classes=WORDS)
+        assert all(problem.startswith(str(path)) for problem in found)
+        return [problem.removeprefix(f"{tmp_path}/") for problem in found]
 
     return write
 
@@ -88,7 +90,14 @@ def test_an_id_or_class_twice_is_not_written(tmp_path, ids, classes):
 
 @pytest.mark.parametrize(
     "text",
-    [GOOD, "\ufeff" + GOOD.replace("\n", "\r\n"), GOOD.replace("\n", "\n\n"), GOOD.rstrip("\n")],
+    [
+        GOOD,
+        "\ufeff" + GOOD.replace("\n", "\r\n"),
+        GOOD.replace("\n", "\n\n"),
+        GOOD.replace(",", " , "),
+        GOOD.replace("\n", ",,\n"),
+        GOOD.rstrip("\n"),
+    ],
 )
 def test_a_good_table_has_no_problems(written, text):
     assert written(text) == []
@@ -98,25 +107,26 @@ def test_a_good_table_has_no_problems(written, text):
     ("change", "sentence"),
     [
         (("2,0,0,0.25,0.75\n", ""), "submission.csv: 1 of 4 ids have no row: '2'."),
-        (("3,0,", "9,0,"), "submission.csv, row 5, id '9': the template has no such id."),
-        (("2,0,", "1,0,"), "submission.csv, row 4, id '1': the id stands in row 3 already."),
+        (("3,0,", "9,0,"), "submission.csv: line 5: id '9' is not in the template."),
+        (("2,0,", "1,0,"), "submission.csv: line 4: id '1' stands in line 3 already; remove "
+         "one of the rows."),
         (("bird", "birb"), "submission.csv: column 'birb' is no class. Did you mean 'bird'?"),
         (("bird", "birb"), "submission.csv: there are no columns 'bird'."),
         (("no,on", "on,no"), "submission.csv: the columns are out of order: 'on' stands where "
          "'no' belongs; the order is id,bed,bird,no,on."),
         (("no,on", "no,no"), "submission.csv: column 'no' occurs more than once in the header."),
-        (("id,", "file,"), "submission.csv: the first column must be 'id', received 'file'."),
-        (("0.5,0.5", "0.5,0.498"), "submission.csv, row 3, id '1': the probabilities sum to "
-         "0.998, not to 1."),
-        (("0.25,", "nan,"), "submission.csv, row 4, id '2': column 'no' holds 'nan', which is not "
-         "a finite number."),
-        (("0.25,", "x,"), "submission.csv, row 4, id '2': column 'no' holds 'x', which is not a "
-         "finite number."),
-        (("0.25,", ","), "submission.csv, row 4, id '2': column 'no' holds '', which is not a "
-         "finite number."),
-        (("0.25,0.75", "-0.25,1.25"), "submission.csv, row 4, id '2': column 'no' holds -0.25; a "
-         "probability is at least 0."),
-        (("0.25,0.75", "1"), "submission.csv, row 4, id '2': has 4 fields, the header has 5."),
+        (("id,", "file,"), "submission.csv: the first column is 'file'; it must be 'id'."),
+        (("0.5,0.5", "0.5,0.498"), "submission.csv: line 3: id '1' has shares that sum to "
+         "0.998, not 1; correct them."),
+        (("0.25,", "nan,"), "submission.csv: line 4: id '2' has 'nan' in column "
+         "'no'; a share is a finite number of 0 or more."),
+        (("0.25,", "x,"), "submission.csv: line 4: id '2' has 'x' in column "
+         "'no'; a share is a finite number of 0 or more."),
+        (("0.25,", ","), "submission.csv: line 4: id '2' has '' in column "
+         "'no'; a share is a finite number of 0 or more."),
+        (("0.25,0.75", "-0.25,1.25"), "submission.csv: line 4: id '2' has '-0.25' in column "
+         "'no'; a share is a finite number of 0 or more."),
+        (("0.25,0.75", "1"), "submission.csv: line 4: id '2' has 4 values for 5 columns."),
     ],
 )  # fmt: skip
 def test_each_fault_is_told_with_its_place(written, change, sentence):
@@ -127,8 +137,8 @@ def test_rows_in_another_order_are_told_once_each(written):
     lines = GOOD.splitlines()
     lines[1], lines[2] = lines[2], lines[1]
     assert written("\n".join(lines)) == [
-        "submission.csv, row 2, id '1': in the template's order '0' comes here.",
-        "submission.csv, row 3, id '0': in the template's order '1' comes here.",
+        "submission.csv: line 2: id '1' stands where the template has '0'.",
+        "submission.csv: line 3: id '0' stands where the template has '1'.",
     ]
 
 
@@ -141,13 +151,13 @@ def test_the_order_is_judged_without_the_rows_that_are_missing(written):
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"", "is empty; a header and one row a clip are needed"),
-        (b"\r\n\r\n", "is empty"),
-        (b"id,bed,bird,no,on\n", "has a header but no rows"),
-        (b"\xff\xfe1\x002\x00", "is not UTF-8 text (byte 0)"),
-        (GOOD.partition("\n")[2].encode(), "has no header; the first row must be id,bed,bird,no"),
+        (b"", "the table is empty; it needs a header and rows"),
+        (b"\r\n\r\n", "the table is empty"),
+        (b"id,bed,bird,no,on\n", "the table has a header but no rows"),
+        (b"\xff\xfe1\x002\x00", "line 1: it is not UTF-8 text"),
+        (GOOD.partition("\n")[2].encode(), "has no header; its first line must be id,bed,bird,no"),
         (GOOD.replace(",", ";").encode(), "must be separated by commas"),
-        (b"id," + b"x" * 200_000 + b"\n", "cannot be read as a comma-separated table"),
+        (b'id,"' + b"x" * 200_000 + b'"\n', "line 1: field larger than field limit"),
     ],
 )
 def test_files_that_are_no_table_are_told(written, content, sentence):
@@ -161,24 +171,23 @@ def test_many_faults_of_a_kind_are_counted(written):
     found = written(text)
     assert len(found) == 6 + 6
     assert found[5] == "submission.csv: 95 more faults like the last."
-    assert found[6] == "submission.csv, row 6, id '4': the template has no such id."
-    assert written("id,bed,bird,no,on\n")[-1] == (
+    assert found[6] == "submission.csv: line 6: id '4' is not in the template."
+    assert written("id,bed,bird,no,on\n9,1,0,0,0\n")[-1] == (
         "submission.csv: 4 of 4 ids have no row: '0', '1', '2', '3'."
     )
 
 
 def test_a_missing_file_is_told(tmp_path):
-    assert "cannot be read" in answers.problems(tmp_path / "no.csv", ids=IDS, classes=WORDS)[0]
+    assert (
+        "the table is missing" in answers.problems(tmp_path / "no.csv", ids=IDS, classes=WORDS)[0]
+    )
 
 
-def test_reading_stops_at_the_first_problems(tmp_path):
+def test_reading_stops_at_the_first_problem(tmp_path):
     path = tmp_path / "answers.csv"
     path.write_text(GOOD.replace("0.75", "x").replace("0.5", "0.4").replace("3,0,", "0,0,"))
-    with pytest.raises(DataError, match=r"row 5, id '0'.*row 4.*row 3, id '1': .* sum to 0\.8"):
+    with pytest.raises(DataError, match=r"line 5: id '0' stands in line 2 already; [a-z ]+\.$"):
         answers.read(path)
-    path.write_text(GOOD.replace("1", "7"))
-    with pytest.raises(DataError, match=r"more problems\)"):
-        answers.read(path, classes=("a", "b", "c", "d"))
 
 
 def test_without_classes_the_header_says_them(tmp_path):
@@ -200,7 +209,7 @@ def test_any_bytes_are_read_or_told(content):
         path = Path(folder) / "answers.csv"
         path.write_bytes(content)
         found = answers.problems(path, ids=IDS, classes=WORDS)
-        assert all(problem.startswith("answers.csv") for problem in found)
+        assert all(problem.startswith(str(path)) for problem in found)
         try:
             table = answers.read(path)
         except DataError:
@@ -221,7 +230,7 @@ def test_any_damage_to_a_good_table_is_read_or_told(place, text):
 
 def test_answers_are_put_beside_the_truth_by_name():
     truth = Answers(("0", "1"), ("a", "b"), np.array([[1.0, 0.0], [0.25, 0.75]]))
-    said = Answers(("1", "0"), ("b", "a"), np.array([[0.7, 0.3], [0.1, 0.9]]))
+    said = Answers(("1", "0"), ("a", "b"), np.array([[0.3, 0.7], [0.9, 0.1]]))
     joined = answers.against(said, truth)
     assert joined.names == ("0", "1")
     np.testing.assert_array_equal(joined.probabilities, [[0.9, 0.1], [0.3, 0.7]])
@@ -233,13 +242,74 @@ def test_answers_are_put_beside_the_truth_by_name():
     [
         (Answers(("0",), ("a", "b"), np.eye(2)[:1]), "1 ids have no answer, 0 ids .* '1'"),
         (Answers(("0", "1", "7"), ("a", "b"), np.eye(2)[[0, 0, 1]]), "0 ids .* 1 ids .* '7'"),
-        (Answers(("0", "1"), ("a", "c"), np.eye(2)), "1 classes have no answer, 1 classes .* 'b'"),
     ],
 )
 def test_answers_to_other_clips_are_refused(said, message):
     truth = Answers(("0", "1"), ("a", "b"), np.eye(2))
     with pytest.raises(DataError, match=message):
         answers.against(said, truth)
+
+
+def test_answers_of_other_classes_are_a_mistake_of_the_caller():
+    truth = Answers(("0", "1"), ("a", "b"), np.eye(2))
+    with pytest.raises(ValueError, match="same classes"):
+        answers.against(Answers(("0", "1"), ("b", "a"), np.eye(2)), truth)
+
+
+@pytest.mark.parametrize(
+    ("said", "known"),
+    [
+        (("7", "10"), ("test_00010", "test_00007")),
+        (("train_00007", "train_00010"), ("10", "007")),
+        (("test/test_00007.wav", "test_00010.wav"), ("00010", "7")),
+        (("clip b", "clip a"), ("clip a", "clip b.wav")),
+    ],
+)
+def test_ids_are_joined_by_what_they_have_in_common(said, known):
+    truth = Answers(known, ("a", "b"), np.eye(2))
+    joined = answers.against(Answers(said, ("a", "b"), np.eye(2)), truth)
+    assert joined.names == known
+    np.testing.assert_array_equal(joined.probabilities, np.eye(2)[::-1])
+
+
+@pytest.mark.parametrize(
+    ("said", "known", "message"),
+    [
+        (("train_1", "train_2"), ("test_1", "test_2"), "2 ids have no answer, 2 .* 'test_1'"),
+        (("1", "01"), ("1", "2"), "1 ids have no answer, 1 .* '2'"),
+        (("test_1", "test_2"), ("1", "3"), "1 ids have no answer, 1 .* '3'"),
+        (("test_1", "test_3", "test_2"), ("1", "2"), "0 ids have no answer, 1 .* 'test_3'"),
+    ],
+)
+def test_other_ids_are_not_joined(said, known, message):
+    truth = Answers(known, ("a", "b"), np.eye(2)[[0] * len(known)])
+    with pytest.raises(DataError, match=message):
+        answers.against(Answers(said, ("a", "b"), np.eye(2)[[0] * len(said)]), truth)
+
+
+def test_ids_that_differ_in_text_alone_are_told_apart():
+    ids = ("1", "01", "test_1")
+    truth = Answers(ids, ("a", "b", "c"), np.eye(3))
+    said = Answers(ids[::-1], ("a", "b", "c"), np.eye(3)[::-1])
+    np.testing.assert_array_equal(answers.against(said, truth).probabilities, np.eye(3))
+
+
+def test_an_extra_column_of_text_is_told_once(written):
+    text = "\n".join(f"{line},note" for line in GOOD.splitlines())
+    (problem,) = written(text)
+    assert problem == "submission.csv: column 'note' is no class. Remove it."
+
+
+def test_long_text_is_cut_in_messages(written):
+    first = written(GOOD.replace("bird", "x" * 1000))[0]
+    assert first == f"submission.csv: column '{'x' * 39}…' is no class. Missing are: 'bird'."
+
+
+def test_clips_without_an_answer_get_equal_shares():
+    known = Predictions(("b", "a"), np.eye(4, dtype=np.float32)[:2])
+    whole, missing = answers.complete(known, ("a", "x", "b"))
+    assert (whole.names, missing) == (("a", "x", "b"), ("x",))
+    np.testing.assert_array_equal(whole.probabilities, [np.eye(4)[1], [0.25] * 4, np.eye(4)[0]])
 
 
 def clips(*names: str) -> list[Clip]:
@@ -254,6 +324,9 @@ def test_answers_are_put_beside_clips_by_their_ids():
     np.testing.assert_array_equal(joined.truth, [[0, 0.25, 0.75, 0]] * 2)
     with pytest.raises(DataError, match=r"1 ids have no answer, 1 ids .* unknown, such as 'c'"):
         answers.of_clips(said, clips("test/a.wav", "test/c.wav"))
+    numbered = Answers(("1", "0"), WORDS, np.eye(4)[:2])
+    joined = answers.of_clips(numbered, clips("test/test_00000.wav", "test/test_00001.wav"))
+    np.testing.assert_array_equal(joined.probabilities, np.eye(4)[[1, 0]])
 
 
 def test_an_id_is_the_file_name_where_that_is_enough():

@@ -1,5 +1,8 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from utils.metrics.distribution import (
     average_precision,
@@ -46,14 +49,61 @@ def test_divergence_by_hand():
     assert missed[0] == pytest.approx(0.25 * np.log(0.25 / 1e-7), abs=1e-5)  # 3.68
 
 
-def test_the_first_of_equals_is_the_more_likely():
+def test_equals_share_the_places_that_are_left():
     even = np.full((2, 5), 0.2)
-    np.testing.assert_array_equal(most_likely(even, k=2), [[True, True, False, False, False]] * 2)
-    late = np.array([[0.1, 0.3, 0.3, 0.3]])
-    np.testing.assert_array_equal(most_likely(late, k=2), [[False, True, True, False]])
-    assert most_likely(late, k=9).all()
+    np.testing.assert_array_equal(most_likely(even, k=2), np.full((2, 5), 0.4))
+    late = np.array([[0.1, 0.4, 0.1, 0.2, 0.2], [0.3, 0.1, 0.2, 0.15, 0.25]])
+    expected = [[0, 1, 0, 0.5, 0.5], [1, 0, 0, 0, 1]]
+    np.testing.assert_array_equal(most_likely(late, k=2), expected)
+    np.testing.assert_array_equal(most_likely(late[:1], k=4), [[0.5, 1, 0.5, 1, 1]])
+    np.testing.assert_array_equal(most_likely(late, k=9), np.ones((2, 5)))
     with pytest.raises(ValueError, match="at least 1"):
         most_likely(even, k=0)
+
+
+EQUALS = arrays(np.float64, (3, 6), elements=st.sampled_from([0.0, 0.1, 0.25, 0.5]))
+PRESENT = arrays(np.bool_, (3, 6))
+
+
+@given(PRESENT, st.integers(1, 6))
+def test_the_uniform_prediction_finds_what_lots_find(present, k):
+    uniform = np.full((3, 6), 1 / 6)
+    some = present.any(axis=1)
+    assert clip_recall(present, uniform, k=k)[some] == pytest.approx(k / 6)
+    some = present.any(axis=0)
+    assert class_recall(present, uniform, k=k)[some] == pytest.approx(k / 6)
+
+
+@given(EQUALS, PRESENT, st.integers(1, 8), st.permutations(range(6)))
+def test_the_order_of_the_columns_never_matters(predicted, present, k, order):
+    clips = clip_recall(present, predicted, k=k)
+    moved = clip_recall(present[:, order], predicted[:, order], k=k)
+    np.testing.assert_allclose(moved, clips, rtol=1e-12)
+    classes = class_recall(present, predicted, k=k)
+    moved = class_recall(present[:, order], predicted[:, order], k=k)
+    np.testing.assert_array_equal(moved, classes[order])
+    np.testing.assert_allclose(most_likely(predicted, k=k).sum(axis=1), min(k, 6))
+
+
+@given(st.permutations(range(12)), st.integers(1, 6))
+def test_without_equals_the_k_likeliest_count(order, k):
+    predicted = np.reshape(order, (2, 6)) / 100
+    marked = np.argsort(np.argsort(-predicted)) < k
+    np.testing.assert_array_equal(most_likely(predicted, k=k), marked)
+
+
+def test_recall_is_the_mean_of_equals_drawn_by_lot(rng):
+    truth = mixtures(rng, clips=6, classes=8, words=3)
+    predicted = rng.integers(0, 3, (6, 8)) / 256  # an int8 output
+    draws = 20_000
+    lots = np.argsort(rng.random((draws, 6, 8)) - 1000 * predicted)[..., :3]
+    drawn = np.zeros((draws, 6, 8), bool)
+    np.put_along_axis(drawn, lots, values=True, axis=2)
+    hits = (drawn & (truth > 0)).mean(axis=0)
+    found = clip_recall(truth, predicted, k=3)
+    np.testing.assert_allclose(found, hits.sum(axis=1) / 3, atol=0.01)
+    expected = hits.sum(axis=0) / (truth > 0).sum(axis=0)
+    np.testing.assert_allclose(class_recall(truth, predicted, k=3), expected, atol=0.02)
 
 
 def test_recall_of_clips_and_classes_by_hand():

@@ -56,6 +56,19 @@ def test_a_format_that_was_not_exported_is_an_error_that_names_it() -> None:
     require_judged(LimitSettings(format="keras_float16"), formats=())
 
 
+def test_no_format_is_wanted_where_no_limit_is_set_on_it() -> None:
+    none = LimitSettings(parameter_bytes={}, parameters={}, macs={})
+    require_judged(none, formats=("float32",))
+    exports = {"float32": _export(size=1, non_zero=1)}
+    assert judge(none, model=_model(), exports=exports) == ()
+    operations = LimitSettings(parameter_bytes={}, parameters={})
+    (verdict,) = judge(operations, model=_model(), exports={})
+    assert (verdict.unit, verdict.value) == ("MAC", 29_200_000)
+    for one in ({"parameter_bytes": {"a": 1}}, {"parameters": {"a": 1}}):
+        with pytest.raises(ConfigError, match="int8 is to be judged but is not exported"):
+            require_judged(none.model_copy(update=one), formats=("float32",))
+
+
 def test_layer_5_breaks_the_size_limit_in_words(layer5: Results) -> None:
     first = broken_limits(layer5)[0]
     assert first == (

@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from utils.report.comparison import comparison_table, results_table, write_comparison
+from utils.report.folds import fold_table
 from utils.report.html import write_report
 from utils.report.results import Results, read_results, write_results
 from utils.report.size import export_table
@@ -38,7 +39,30 @@ def test_scores_stand_beside_what_knowing_nothing_gives(make_word_scores: MakeSc
         ("Calibration error", "0.0012", "", "", ""),
     ]
     assert table.note.startswith("1,500 clips.")
-    assert "among the 4 most likely" in table.note
+    assert "among the 4 most likely, equals drawn by lot" in table.note
+
+
+def test_intervals_of_mixtures_are_said_to_be_blind_to_speakers(
+    make_word_scores: MakeScores,
+) -> None:
+    scores = make_word_scores()
+    assert overall_table(scores).note.endswith("so too narrow for new speakers.")
+    assert "95 %" not in overall_table({**scores, "intervals": {}}).note
+    alone = {**scores, "words": 1, "intervals": {"kl": [1.2, 1.4]}}
+    alone["overall"] = {**scores["overall"], "top1_recall": 0.5}
+    assert "95 %" not in overall_table(alone).note
+
+
+def test_the_table_of_folds_says_what_it_scores(make_word_scores: MakeScores) -> None:
+    scores = {**make_word_scores(), "per_fold": PER_FOLD}
+    together = fold_table(scores)
+    held_out = fold_table({**scores, "out_of_fold": {"kl": 1.35}})
+    assert together is not None and held_out is not None
+    assert together.note.startswith(
+        "Each fold: its own test part; the other scores are of these parts together. Deviation:"
+    )
+    assert "of clips held out of all folds, by the mean of all their networks" in held_out.note
+    assert fold_table(make_word_scores()) is None
 
 
 def test_scores_without_intervals_and_with_other_parts(make_word_scores: MakeScores) -> None:
