@@ -5,6 +5,7 @@ set. Sets of parameters stand in task.yaml, the stages in utils/.
 """
 
 import sys
+from functools import partial
 from pathlib import Path
 
 from utils import cli
@@ -17,15 +18,15 @@ from utils.evaluation import (
     score_scenes,
     write_system_output,
 )
-from utils.experiment import ClipExperiment, Job, label_files, submit
-from utils.report import html, scenes, size
-from utils.report.results import Results, write_results
+from utils.experiment import ClipExperiment, Job, finish_labels, label_files, submit
+from utils.report import scenes
+from utils.report.results import Results
 from utils.report.tables import show
 from utils.run import Run
 
 
 def develop(job: Job, run: Run) -> Results:
-    """Train, test and export every fold; score them; write results.json and report.html."""
+    """Train, test and export every fold; score them; write results, answers and report."""
     experiment, results = run_development(job, run)
     if job.output is not None:
         write_system_output(job.output, experiment.predictions("keras"), job.data.classes)
@@ -34,17 +35,11 @@ def develop(job: Job, run: Run) -> Results:
 
 def run_development(job: Job, run: Run) -> tuple[ClipExperiment, Results]:
     """Do what :func:`develop` does; give the experiment with its predictions too."""
-    experiment = ClipExperiment(job, run, score=lambda *arguments: score(job, *arguments))
+    experiment = ClipExperiment(job, run, score=partial(score, job))
     experiment.check_network()
     experiment.extract()
     experiment.run_folds()
-    results = experiment.results()
-    write_results(run.folder / "results.json", results)
-    answers = experiment.predictions("keras")
-    write_system_output(run.folder / "system_output.csv", answers, job.data.classes)
-    write_report(experiment, results)
-    show_results(run, results)
-    return experiment, results
+    return experiment, finish_labels(experiment)
 
 
 def score(job: Job, predictions: Predictions, bootstrap: int) -> SceneScores:
@@ -56,27 +51,6 @@ def score(job: Job, predictions: Predictions, bootstrap: int) -> SceneScores:
         bootstrap=bootstrap,
         seed=job.settings.seed,
     )
-
-
-def write_report(experiment: ClipExperiment, results: Results) -> None:
-    """Write report.html: tables, learning curves, confusion, devices, wrong clips, sizes."""
-    features, folder = experiment.job.settings.features, experiment.run.folder
-    table, *pictures = scenes.scene_sections(
-        results.scores,
-        wrong=experiment.wrong_clips(),
-        hop_seconds=features.hop_seconds if features.kind == "log_mel" else None,
-    )
-    parameters = (folder / "parameters.yaml").read_text(encoding="utf-8")
-    sections = (table, *experiment.curves(), *pictures)
-    html.write_report(folder / "report.html", results, sections, parameters)
-
-
-def show_results(run: Run, results: Results) -> None:
-    """Print the tables that the DCASE baseline prints, sizes and verdicts, and where files lie."""
-    tables = [scenes.class_table(results.scores), scenes.group_table(results.scores)]
-    tables += [size.export_table(results), size.limits_table(results.limits)]
-    show(run.console, *tables)
-    run.say(f"report: {run.folder / 'report.html'}")
 
 
 def evaluate(job: Job, run: Run) -> Results:

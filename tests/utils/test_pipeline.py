@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from utils.augment import chain
+from utils.config.schema import AugmentStep
 from utils.pipeline import Source, evaluation_batches, steps, training_batches
 
 CLIPS, ROWS = 12, 10
@@ -41,8 +43,8 @@ def assert_same(found: list, expected: list) -> None:
             np.testing.assert_array_equal(one, other)
 
 
-def add_noise(batch: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    return batch + tf.random.stateless_normal(tf.shape(batch), seed)
+def add_noise(batch: tf.Tensor, targets: object, seed: tf.Tensor) -> tuple[tf.Tensor, object]:
+    return batch + tf.random.stateless_normal(tf.shape(batch), seed), targets
 
 
 def add_axis(batch: tf.Tensor) -> tf.Tensor:
@@ -100,12 +102,44 @@ def test_augmentation_is_fresh_in_each_epoch_and_step(source: Source) -> None:
 
 
 def test_augmentation_comes_before_preparation(source: Source) -> None:
-    def augment(batch: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    def augment(
+        batch: tf.Tensor, targets: tf.Tensor, seed: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         del seed
-        return batch + 1.0
+        return batch + 1.0, targets + 100
 
     (features, targets), *_ = train(source, augment=augment, prepare=lambda batch: 10 * batch)
-    np.testing.assert_allclose(features, 10 * (source.array[targets.astype(int)] + 1.0))
+    np.testing.assert_allclose(features, 10 * (source.array[targets.astype(int) - 100] + 1.0))
+
+
+@pytest.mark.parametrize("memory_gb", [IN_MEMORY, STREAMED])
+@pytest.mark.parametrize("step", [{"Mixup": {"alpha": 1.0}}, "BetweenClass"])
+def test_mixed_clips_repeat_with_their_targets(step: object, memory_gb: float) -> None:
+    """Each clip sounds in a tenth of a second of its own; the last of an epoch is alone."""
+    array = np.eye(9, dtype=np.float32).repeat(800, axis=1)
+    targets = {"weak": np.eye(9, dtype=np.float32), "strong": np.eye(9, dtype="f4")[:, None]}
+    waves = Source(array, np.arange(9), targets)
+    augment = chain([AugmentStep.model_validate(step)], sample_rate=8000)
+    arguments = {"augment": augment, "prepare": add_axis, "memory_gb": memory_gb}
+    whole = train(waves, **arguments)
+    assert [len(clips) for clips, _ in whole] == [4, 4, 1] * 3
+    for clips, found in whole:
+        heard = clips[..., 0].reshape(len(clips), 9, 800).mean(axis=2)
+        np.testing.assert_array_equal(found["strong"][:, 0], found["weak"])
+        np.testing.assert_allclose(found["weak"].sum(axis=1), 1, rtol=1e-6)
+        np.testing.assert_array_equal(heard > 0, found["weak"] > 0)
+        assert (np.count_nonzero(heard, axis=1) == min(2, len(clips))).all()
+    assert_same(train(waves, first_epoch=1, **arguments), whole[3:])
+    others = [found["weak"] for _, found in train(waves, seed=6, **arguments)]
+    assert all((one[1]["weak"] != other).any() for one, other in zip(whole, others, strict=True))
+
+
+def test_clips_without_targets_are_not_mixed(source: Source) -> None:
+    waves = Source(source.array[:, 0], source.rows)
+    with pytest.raises(ValueError, match="clips have none"):
+        train(waves, augment=chain([AugmentStep.model_validate("Mixup")], sample_rate=8000))
+    shifts = chain([AugmentStep.model_validate("Shift")], sample_rate=8000)
+    assert train(waves, augment=shifts)[0].shape == (4, 3)
 
 
 @pytest.mark.parametrize(
@@ -188,12 +222,12 @@ def test_fit_goes_through_all_epochs_without_starting_anew(source: Source) -> No
     network = keras.Sequential([keras.Input((2, 3)), keras.layers.Flatten(), keras.layers.Dense(1)])
     network.compile("sgd", "mse")
 
-    def record(batch: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    def record(
+        batch: tf.Tensor, targets: tf.Tensor, seed: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         del seed
-        return tf.ensure_shape(
-            tf.numpy_function(lambda values: seen.append(values) or values, [batch], tf.float32),
-            batch.shape,
-        )
+        noted = tf.numpy_function(lambda values: seen.append(values) or values, [batch], tf.float32)
+        return tf.ensure_shape(noted, batch.shape), targets
 
     batches = training_batches(
         source,
@@ -233,7 +267,9 @@ def losses(strategy, memory_gb):
     batches = training_batches(
         source, batch_size=8, seed=2, first_epoch=0, epochs=4, memory_gb=memory_gb,
         prepare=lambda batch: 0.5 * batch,
-        augment=lambda batch, seed: batch + tf.random.stateless_normal(tf.shape(batch), seed),
+        augment=lambda batch, targets, seed: (
+            batch + tf.random.stateless_normal(tf.shape(batch), seed), targets
+        ),
     )
     count = steps(source, 8)
     fitted = network.fit(batches, epochs=4, steps_per_epoch=count, shuffle=False, verbose=0)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from utils.config.schema import MixingSettings
+from utils.augment import chain
+from utils.config.schema import AugmentStep, MixingSettings
 from utils.errors import DataError
 from utils.pipeline import Mixtures, sample, steps, training_batches
 
@@ -85,12 +86,17 @@ def test_no_clip_comes_twice(mixtures: Mixtures) -> None:
 @pytest.mark.parametrize("memory_gb", [IN_MEMORY, STREAMED])
 def test_a_resumed_run_sees_the_same_batches(mixtures: Mixtures, memory_gb: float) -> None:
     stages = {
-        "augment": lambda batch, seed: batch + tf.random.stateless_normal(tf.shape(batch), seed),
+        "augment": chain(
+            [AugmentStep.model_validate(name) for name in ("Noise", "Mixup")], sample_rate=SAMPLES
+        ),
         "prepare": lambda batch: 2.0 * batch[..., None],
         "memory_gb": memory_gb,
     }
     whole = train(mixtures, **stages)
     assert whole[0][0].shape == (4, SAMPLES, 1)
+    for _, targets in whole:
+        np.testing.assert_allclose(targets.sum(axis=1), 1, rtol=1e-6)
+    assert max(np.count_nonzero(targets, axis=1).max() for _, targets in whole) > SETTINGS.words
     assert_same(train(mixtures, first_epoch=1, **stages), whole[3:])
     assert train(mixtures, first_epoch=3, **stages) == []
 
@@ -120,12 +126,14 @@ def test_the_whole_array_counts_towards_the_memory(mixtures: Mixtures) -> None:
 def test_augmentation_acts_on_the_mixture_and_before_preparation(mixtures: Mixtures) -> None:
     seeds = []
 
-    def augment(batch: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    def augment(
+        batch: tf.Tensor, targets: tf.Tensor, seed: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         noted = tf.numpy_function(
             lambda value: seeds.append(tuple(value)) or value, [seed], seed.dtype
         )
         with tf.control_dependencies([noted]):
-            return batch + 1.0
+            return batch + 1.0, targets
 
     changed = train(mixtures, augment=augment, prepare=lambda batch: 10 * batch)
     for (found, targets), (clips, expected) in zip(changed, train(mixtures), strict=True):

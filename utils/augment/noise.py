@@ -25,9 +25,11 @@ class NoiseParameters(NamedTuple):
     seed: "tf.Tensor"
 
 
-def from_settings(settings: NoiseSettings, *, sample_rate: int) -> Callable[..., NoiseParameters]:
-    """``draw`` with the configured range, which is the same at each sample rate."""
-    return partial(draw, **settings.model_dump())
+def from_settings(
+    settings: NoiseSettings, *, sample_rate: int
+) -> "tuple[Callable[..., NoiseParameters], Callable[..., tf.Tensor]]":
+    """``draw`` with the configured range, and ``apply``; the same at each sample rate."""
+    return partial(draw, **settings.model_dump()), apply
 
 
 def draw(

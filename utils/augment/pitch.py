@@ -50,9 +50,9 @@ class PitchParameters(NamedTuple):
 
 def from_settings(
     settings: PitchShiftSettings, *, sample_rate: int
-) -> Callable[..., PitchParameters]:
-    """``draw`` with the configured range, which is the same at each sample rate."""
-    return partial(draw, **settings.model_dump())
+) -> "tuple[Callable[..., PitchParameters], Callable[..., tf.Tensor]]":
+    """``draw`` with the configured range, and ``apply``; the same at each sample rate."""
+    return partial(draw, **settings.model_dump()), apply
 
 
 def draw(

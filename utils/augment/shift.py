@@ -23,10 +23,12 @@ class ShiftParameters(NamedTuple):
     samples: "tf.Tensor"
 
 
-def from_settings(settings: ShiftSettings, *, sample_rate: int) -> Callable[..., ShiftParameters]:
-    """``draw`` with the configured range, in samples of this rate (hertz)."""
+def from_settings(
+    settings: ShiftSettings, *, sample_rate: int
+) -> "tuple[Callable[..., ShiftParameters], Callable[..., tf.Tensor]]":
+    """``draw`` with the configured range, in samples of this rate (hertz), and ``apply``."""
     max_samples = round(settings.max_seconds * sample_rate)
-    return partial(draw, max_samples=max_samples, probability=settings.probability)
+    return partial(draw, max_samples=max_samples, probability=settings.probability), apply
 
 
 def draw(

@@ -10,7 +10,11 @@ from utils.config.fields import Count, Many, Section
 class ColumnSettings(Section):
     """Column names of a ``csv`` data set; null where the table has no such column."""
 
-    filename: str = Field("filename", description="file name relative to audio_folder")
+    filename: str = Field(
+        "filename",
+        description="file name relative to audio_folder; a column, or a pattern of columns in "
+        "braces such as fold{fold}/{slice_file_name}",
+    )
     label: str = Field("label", description="class label")
     fold: str | None = Field(None, description="fold number; the fold's clips are its test part")
     group: str | None = Field(None, description="recording or place that must not be split")
@@ -65,6 +69,11 @@ class DatasetSettings(Section):
 
     name: str = Field("tau_urban_2020_mobile", description="loader, see docs/adding_a_dataset.md")
     folds: Many[int] | None = Field(None, description="folds to run; null runs all")
+    published_folds: bool = Field(
+        True,
+        description="csv data sets: false ignores the table's folds, so that parts are drawn by "
+        "the validation method; by method random, recordings of one source lie on both sides",
+    )
     classes: Many[str] | None = Field(None, description="class order; null sorts by name")
     metadata: str = Field(
         "meta.csv",

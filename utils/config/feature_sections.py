@@ -21,12 +21,12 @@ class AudioSettings(Section):
 
 
 class NormaliseSettings(Section):
-    """Feature normalisation: (x - mean) / std of each row (frequency band)."""
+    """Feature normalisation: (x - mean) / std of each row (frequency band), or of a clip."""
 
-    method: Literal["mean_std", "clip_mean_std", "none"] = Field(
+    method: Literal["mean_std", "clip_mean_std", "clip_image", "none"] = Field(
         "mean_std",
         description="mean_std: statistics of the training clips; clip_mean_std: of each clip, "
-        "over its frames",
+        "over its frames; clip_image: of each clip as a whole, then stretched to 0 to 255",
     )
     clips: Literal["train", "train_and_validation"] = Field(
         "train", description="clips of mean_std; the DCASE baseline used both"
@@ -116,12 +116,29 @@ class PitchShiftSettings(Section):
     probability: Fraction = Field(0.5, description="share of the clips")
 
 
+class MixupSettings(Section):
+    """Weighted sums of two clips of a batch, of waveforms and of targets alike."""
+
+    alpha: Annotated[float, Field(ge=0.001)] = Field(
+        0.2, description="shares are drawn from Beta(alpha, alpha)"
+    )
+    probability: Fraction = Field(1.0, description="share of the clips")
+
+
+class BetweenClassSettings(Section):
+    """Sums of two clips of a batch at a ratio of loudness, which is the ratio of their targets."""
+
+    probability: Fraction = Field(1.0, description="share of the clips")
+
+
 class AugmentStep(Section):
     """One augmentation: exactly one of these names with its arguments."""
 
     Noise: NoiseSettings | None = None
     Shift: ShiftSettings | None = None
     PitchShift: PitchShiftSettings | None = None
+    Mixup: MixupSettings | None = None
+    BetweenClass: BetweenClassSettings | None = None
 
     @model_validator(mode="before")
     @classmethod

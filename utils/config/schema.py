@@ -17,7 +17,9 @@ from utils.config.data_sections import (
 from utils.config.feature_sections import (
     AudioSettings,
     AugmentStep,
+    BetweenClassSettings,
     FeatureSettings,
+    MixupSettings,
     NoiseSettings,
     NormaliseSettings,
     PitchShiftSettings,
@@ -30,6 +32,7 @@ __all__ = [
     "AudioSettings",
     "AugmentStep",
     "AuthorSettings",
+    "BetweenClassSettings",
     "ColumnSettings",
     "DatasetSettings",
     "EvaluationSettings",
@@ -37,6 +40,7 @@ __all__ = [
     "FeatureSettings",
     "LimitSettings",
     "MixingSettings",
+    "MixupSettings",
     "ModelSettings",
     "NoiseSettings",
     "NormaliseSettings",
@@ -287,6 +291,24 @@ class Settings(Section):
         if (self.model.use is None) == (self.model.layers is None):
             received = "neither" if self.model.use is None else "both"
             raise misplaced("model", f"expected use: NAME or layers: [...], received {received}")
+        return self
+
+    @model_validator(mode="after")
+    def mixed_clips_have_partners(self) -> "Settings":
+        """Refuse to mix the clips of a batch where that does nothing or is misread."""
+        if not any(step.Mixup or step.BetweenClass for step in self.augment):
+            return self
+        if self.training.batch_size == 1:
+            raise misplaced(
+                "training.batch_size",
+                "Mixup and BetweenClass mix clips of a batch; raise it or remove the step",
+            )
+        if self.training.loss in ("hinge", "squared_hinge"):
+            raise misplaced(
+                "training.loss",
+                f"{self.training.loss} needs targets of 0 and 1, which Mixup and BetweenClass turn "
+                "into shares; take categorical_crossentropy or kl_divergence",
+            )
         return self
 
     @model_validator(mode="after")

@@ -16,6 +16,7 @@ from utils.datasets.tables import nearest
 from utils.datasets.tau import EDITIONS
 from utils.datasets.tau import load_development as _load_tau
 from utils.datasets.tau import load_evaluation as _load_tau_evaluation
+from utils.datasets.urban import PRESETS, load_preset, load_preset_evaluation
 from utils.datasets.words import load_words
 from utils.errors import DataError
 
@@ -38,6 +39,7 @@ class Loader:
 
 LOADERS: dict[str, Loader] = {
     **dict.fromkeys(EDITIONS, Loader(_load_tau)),
+    **dict.fromkeys(PRESETS, Loader(load_preset)),
     "csv": Loader(load_csv),
     "dacon": Loader(load_dacon, needs=("audio",)),
     "words": Loader(load_words, needs=("audio", "cache")),
@@ -46,6 +48,7 @@ LOADERS: dict[str, Loader] = {
 
 EVALUATION_LOADERS: dict[str, Callable[..., tuple[Clip, ...]]] = {
     **dict.fromkeys(EDITIONS, _load_tau_evaluation),
+    **{name: load_preset_evaluation for name, preset in PRESETS.items() if preset.evaluation},
     "csv": load_csv_evaluation,
     "dacon": load_dacon_evaluation,
 }

@@ -6,6 +6,7 @@ from utils.evaluation.scenes import SceneScores, device_order, score_scenes
 from utils.evaluation.system_output import (
     SystemOutput,
     read_system_output,
+    write_labels,
     write_system_output,
 )
 from utils.evaluation.words import WordScores, score_words
@@ -22,5 +23,6 @@ __all__ = [
     "score_scenes",
     "score_words",
     "summarise_folds",
+    "write_labels",
     "write_system_output",
 ]

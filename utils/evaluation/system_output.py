@@ -8,7 +8,7 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
@@ -81,6 +81,25 @@ def write_system_output(path: Path, predictions: Predictions, classes: Sequence[
     )
     for name, label, probabilities in rows:
         writer.writerow([name, classes[label], *(f"{value:.9g}" for value in probabilities)])
+    write_text(path, table.getvalue())
+
+
+def write_labels(path: Path, predictions: Predictions, classes: Sequence[str]) -> None:
+    """Write ``ID,Class`` rows, as the labelled subset of UrbanSound8K lists its clips.
+
+    Args:
+        path: the file to write.
+        predictions: what the model says; a clip's ID is its file name without folder and ending.
+        classes: class names in the order of the columns.
+
+    Raises:
+        UserError: when the file cannot be written.
+    """
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(["ID", "Class"])
+    for name, label in zip(predictions.names, predictions.predicted.tolist(), strict=True):
+        writer.writerow([PurePosixPath(name).stem, classes[label]])
     write_text(path, table.getvalue())
 
 

@@ -3,6 +3,7 @@
 from utils.experiment.clips import ClipExperiment
 from utils.experiment.ensemble import Ensemble, Member, keep, read_member
 from utils.experiment.job import Job
+from utils.experiment.labelled import finish as finish_labels
 from utils.experiment.labels import label_files
 from utils.experiment.submission import submit
 
@@ -11,6 +12,7 @@ __all__ = [
     "Ensemble",
     "Job",
     "Member",
+    "finish_labels",
     "keep",
     "label_files",
     "read_member",

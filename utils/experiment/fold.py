@@ -15,7 +15,7 @@ from utils.errors import DataError
 from utils.evaluation import Predictions
 from utils.experiment.job import Job
 from utils.experiment.learning import BLOCK, ClipFeatures, Learning
-from utils.features import ClipNormaliser, Normaliser, Representation, Waveform, normaliser_of
+from utils.features import AnyNormaliser, Normaliser, Representation, Waveform, normaliser_of
 from utils.files import digest, read_json, whole_file, write_json
 from utils.metrics.calibration import fit_temperature, temper
 from utils.run import Place
@@ -244,7 +244,7 @@ class FoldExperiment:
             ]
 
     @cached_property
-    def normaliser(self) -> Normaliser | ClipNormaliser | None:
+    def normaliser(self) -> AnyNormaliser | None:
         """The normaliser that the network was trained with."""
         content = read_json(self.place.folder / "normaliser.json")
         return normaliser_of(self.job.settings.features.normalise.method, content)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from utils import pipeline, targets
-from utils.augment import chain
+from utils.augment import Augment, chain
 from utils.datasets import Clip, Fold
 from utils.experiment.job import Job
 from utils.features import (
-    ClipNormaliser,
+    AnyNormaliser,
     FeatureStore,
     Normaliser,
     Representation,
@@ -101,7 +101,7 @@ class Learning:
     def _targets(self, clips: Sequence[Clip]) -> np.ndarray:
         return targets.encode(clips, classes=self.job.data.classes, kind=self.job.target)
 
-    def fit_normaliser(self) -> Normaliser | ClipNormaliser | None:
+    def fit_normaliser(self) -> AnyNormaliser | None:
         """The normaliser of the settings, with the statistics of the training clips."""
         settings = self.job.settings.features.normalise
         if settings.method != "mean_std":
@@ -132,7 +132,7 @@ class Learning:
         return np.stack([representation(clip) for clip in samples])
 
     def preparations(
-        self, normaliser: Normaliser | ClipNormaliser | None
+        self, normaliser: AnyNormaliser | None
     ) -> "tuple[Callable[[tf.Tensor], tf.Tensor], Callable[[tf.Tensor], tf.Tensor]]":
         """TensorFlow functions from rows to what the network sees: of training, of other clips."""
         representation = self.features.representation
@@ -141,7 +141,7 @@ class Learning:
         return _preparation(representation, normaliser, from_waveforms=from_waveforms), stored
 
     @property
-    def augment(self) -> "Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None":
+    def augment(self) -> Augment | None:
         """The set's augmentations as one TensorFlow function; None without any."""
         settings = self.job.settings
         return chain(settings.augment, sample_rate=settings.audio.sample_rate)
@@ -149,7 +149,7 @@ class Learning:
 
 def _preparation(
     representation: Representation,
-    normaliser: Normaliser | ClipNormaliser | None,
+    normaliser: AnyNormaliser | None,
     *,
     from_waveforms: bool,
 ) -> "Callable[[tf.Tensor], tf.Tensor]":

@@ -4,7 +4,13 @@ from utils.features.extraction import extract, read_features
 from utils.features.log_spectrogram import LogSpectrogram
 from utils.features.logmel import LogMel
 from utils.features.mfcc import Mfcc
-from utils.features.normaliser import ClipNormaliser, Normaliser, normaliser_of
+from utils.features.normaliser import (
+    AnyNormaliser,
+    ClipImage,
+    ClipNormaliser,
+    Normaliser,
+    normaliser_of,
+)
 from utils.features.representation import Representation
 from utils.features.settings import from_settings
 from utils.features.stack import Spectrogram, Stack
@@ -12,7 +18,9 @@ from utils.features.store import BadClip, FeatureStore
 from utils.features.waveform import Waveform
 
 __all__ = [
+    "AnyNormaliser",
     "BadClip",
+    "ClipImage",
     "ClipNormaliser",
     "FeatureStore",
     "LogMel",

@@ -1,4 +1,4 @@
-"""Mean and standard deviation of each row of features, and the normalisation by them."""
+"""Normalisation of features: by rows of the training clips, by rows or the whole of each clip."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,10 @@ import numpy as np
 
 _BLOCK_BYTES = 32 * 2**20  # of float64 features held in memory at a time
 _RESOLUTION = float(np.finfo(np.float32).eps)
-_STILL = 1e-5  # a row that varies by less beside its values would have its rounding normalised
+_STILL = 1e-5  # what varies by less beside its values would have its rounding normalised
+
+IMAGE_MAXIMUM = 255
+"""Largest value of :class:`ClipImage`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,12 +123,7 @@ class ClipNormaliser:
         Raises:
             ValueError: for an array of other dimensions.
         """
-        rank = len(features.shape)
-        if rank not in (3, 4):
-            raise ValueError(
-                "expected features (clips, rows, frames) or (clips, rows, frames, channels), "
-                f"received {rank} axes"
-            )
+        _check_axes(features)
         first = features[:, :, :1]
         above = features - first
         if isinstance(features, np.ndarray):
@@ -141,9 +139,55 @@ class ClipNormaliser:
         return tf.where(still, tf.zeros_like(above), tf.math.divide_no_nan(above, std))
 
 
+@dataclass(frozen=True)
+class ClipImage:
+    """Stretch every clip as a whole to 0 to 255, the values of an 8-bit image, not rounded.
+
+    ``(x - min) / (max - min) * 255`` over rows, frames and channels together. To standardise the
+    clip before, as published for urban sounds, gives the same: of ``(x - mean) / std`` the mean
+    cancels in both differences and the deviation in their quotient, so neither is computed here.
+
+    A clip that stands still becomes 0: one whose range is at most 1e-5 of its values (or of 1, if
+    they are smaller), which would have its rounding stretched.
+    """
+
+    def __call__(self, features: Any) -> Any:
+        """Stretch features: a NumPy array or a TensorFlow tensor, as comes back.
+
+        Args:
+            features: float32 (clips, rows, frames) or (clips, rows, frames, channels). The axis of
+                clips is needed: it tells what a clip is.
+
+        Raises:
+            ValueError: for an array of other dimensions.
+        """
+        _check_axes(features)
+        axes = tuple(range(1, len(features.shape)))
+        if isinstance(features, np.ndarray):
+            low = features.min(axis=axes, keepdims=True)
+            span = features.max(axis=axes, keepdims=True) - low
+            still = span <= _STILL * np.maximum(np.abs(low), 1.0)
+            image = features - low
+            image /= np.where(still, np.float32(1), span)  # first, so that the maximum is 255
+            image *= np.where(still, np.float32(0), np.float32(IMAGE_MAXIMUM))
+            return image
+        import tensorflow as tf
+
+        low = tf.reduce_min(features, axis=axes, keepdims=True)
+        span = tf.reduce_max(features, axis=axes, keepdims=True) - low
+        still = span <= _STILL * tf.maximum(tf.abs(low), 1.0)
+        image = (features - low) / tf.where(still, tf.ones_like(span), span)
+        return image * tf.where(still, tf.zeros_like(span), np.float32(IMAGE_MAXIMUM))
+
+
+AnyNormaliser = Normaliser | ClipNormaliser | ClipImage
+"""What features are normalised by: statistics of the training clips, or of each clip."""
+
+
 def normaliser_of(
-    method: Literal["mean_std", "clip_mean_std", "none"], content: Mapping[str, Any] | None
-) -> Normaliser | ClipNormaliser | None:
+    method: Literal["mean_std", "clip_mean_std", "clip_image", "none"],
+    content: Mapping[str, Any] | None,
+) -> AnyNormaliser | None:
     """Return the normaliser of a set's settings.
 
     Args:
@@ -160,4 +204,16 @@ def normaliser_of(
         )
     if content is not None:
         return Normaliser.from_dict(content)
+    if method == "clip_image":
+        return ClipImage()
     return ClipNormaliser() if method == "clip_mean_std" else None
+
+
+def _check_axes(features: Any) -> None:
+    """Refuse features without an axis of clips."""
+    rank = len(features.shape)
+    if rank not in (3, 4):
+        raise ValueError(
+            "expected features (clips, rows, frames) or (clips, rows, frames, channels), "
+            f"received {rank} axes"
+        )

@@ -10,7 +10,8 @@
 4. **Mix.** Words to clips and targets, afresh in each epoch. It comes first of all that changes a
    clip, as it would for clips that come mixed; augmentation then acts on the sum.
 5. **Augment.** Waveforms, afresh in each epoch, from a seed of (seed, epoch, step). It comes before
-   the front end, since noise and pitch act on waveforms.
+   the front end, since noise and pitch act on waveforms. Steps that mix clips of a batch mix their
+   targets too.
 6. **Prepare.** Front end, normaliser, channel axis. Without mixing and augmentation its result
    never changes: it is then computed once and held instead of the rows, if it fits.
 7. **Prefetch**, so that the next batches are made while the network trains on this one.

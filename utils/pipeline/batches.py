@@ -35,7 +35,7 @@ def training_batches(
     first_epoch: int,
     epochs: int,
     prepare: "Callable[[tf.Tensor], tf.Tensor] | None" = None,
-    augment: "Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None" = None,
+    augment: "Callable[[tf.Tensor, Any, tf.Tensor], tuple[tf.Tensor, Any]] | None" = None,
     memory_gb: float,
 ) -> "tf.data.Dataset":
     """Shuffled or mixed batches of all epochs from ``first_epoch`` (from 0) to ``epochs`` - 1.
@@ -51,13 +51,17 @@ def training_batches(
         epochs: Number of epochs of the whole run.
         prepare: TensorFlow function of a batch of (augmented) clips to what the network sees; the
             result of a clip depends on that clip alone.
-        augment: TensorFlow function of (batch, seed int32 (2,)), as ``utils.augment.chain`` makes.
+        augment: TensorFlow function of (batch, targets, seed int32 (2,)) to (batch, targets), as
+            ``utils.augment.chain`` makes; targets are None for a source without.
         memory_gb: Arrays of at most so many 10^9 bytes are held in memory, larger ones are
             streamed. The whole array counts, not only ``rows``, so that the training and
             validation clips of one array stay below it together.
 
     Returns:
         Data set of (features, targets), or of features alone for a source without targets.
+
+    Raises:
+        ValueError: If ``augment`` mixes clips and the source has no targets.
     """
     import tensorflow as tf
 
@@ -83,7 +87,7 @@ def training_batches(
     def make(item: "tf.Tensor", batch_seed: "tf.Tensor") -> tuple["tf.Tensor", Any]:
         batch, targets = read(item)
         if augment is not None:
-            batch = augment(batch, batch_seed)
+            batch, targets = augment(batch, targets, batch_seed)
         return batch if last is None else last(batch), targets
 
     elements = tf.data.Dataset.range(first_epoch, epochs).flat_map(seeded_items)

@@ -4,10 +4,14 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from utils import datasets
 from utils.config.schema import AudioSettings, ColumnSettings, DatasetSettings, ValidationSettings
 from utils.datasets import load_evaluation
+from utils.datasets.csv_set import NamePattern
+from utils.datasets.tables import Row, Table
 from utils.errors import DataError
 
 load = partial(datasets.load, audio=AudioSettings(), cache=Path("cache"))
@@ -171,6 +175,96 @@ def test_the_labelled_table_is_never_the_evaluation_set(tmp_path):
     known = load(settings(), root=tmp_path).clips
     with pytest.raises(DataError, match=r"18 of 18 evaluation clips are labelled clips .*0\.ogg"):
         load_evaluation(settings(evaluation="clips.csv"), root=tmp_path, known=known)
+
+
+def arranged(folder, pattern):
+    """Clips of :func:`write` as the pattern has them, and the settings that read them."""
+    write(folder)
+    for number in range(18):
+        place = folder / "sound" / f"fold{number // 6 + 1}" / f"take {number}.ogg"
+        place.parent.mkdir(exist_ok=True)
+        (folder / "sound" / f"{number}.ogg").rename(place)
+    columns = ColumnSettings(filename=pattern, fold="part", group="source")
+    return settings(columns=columns)
+
+
+@pytest.mark.parametrize("pattern", ["fold{part}/take {filename}", "fold{ part }/take {filename}"])
+def test_a_file_name_of_several_columns(tmp_path, pattern):
+    data = load(arranged(tmp_path, pattern), root=tmp_path)
+    assert [clip.name for clip in data.folds[1].test] == [
+        f"fold2/take {n}.ogg" for n in range(6, 12)
+    ]
+    assert data.folds[1].test[0].path == tmp_path / "sound" / "fold2" / "take 6.ogg"
+
+
+def test_a_pattern_of_evaluation_files(tmp_path):
+    write(tmp_path)
+    (tmp_path / "new.csv").write_text("ID\n7\n8\n", "utf-8")
+    chosen = settings(evaluation="new.csv", columns=ColumnSettings(filename="{ID}.ogg"))
+    assert [clip.name for clip in load_evaluation(chosen, root=tmp_path)] == ["7.ogg", "8.ogg"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [
+        ("fold{prt}/take {filename}", "no column 'prt', which dataset.columns.filename"),
+        ("fold{prt}/take {filename}", "Did you mean 'part'?"),
+        ("fold{part/take {filename}", "has a brace without its other half"),
+        ("fold{part}}/take {filename}", "has a brace without its other half"),
+        ("filename}", "has a brace without its other half"),
+        ("{{filename}}", "has a brace without its other half"),
+        ("fold{}/take {filename}", "has braces without a column"),
+        ("../{filename}", "not inside the folder"),
+    ],
+)
+def test_a_bad_pattern_is_one_sentence(tmp_path, pattern, message):
+    with pytest.raises(DataError) as caught:
+        load(arranged(tmp_path, pattern), root=tmp_path)
+    assert message in str(caught.value)
+
+
+def test_a_pattern_needs_a_value_in_every_row(tmp_path):
+    write(tmp_path, row3={"source": ""})
+    columns = ColumnSettings(filename="{source}/{filename}")
+    with pytest.raises(DataError, match="line 5: column 'source' has no value"):
+        load(settings(columns=columns), root=tmp_path)
+
+
+@given(
+    st.lists(st.text(alphabet="ab/.{} \"'", max_size=3), min_size=1, max_size=5),
+    st.dictionaries(st.sampled_from(["a", "b", "a b"]), st.text(min_size=1), min_size=3),
+)
+def test_a_pattern_is_filled_or_refused(pieces, values):
+    """Text without its braces stays; a pattern is refused exactly where braces do not pair."""
+    text = "{a}".join(pieces) + "{b}"
+    table = Table(Path("t.csv"), tuple(values), (Row(2, values),))
+    paired = all(piece.count("{") == piece.count("}") == 0 for piece in pieces)
+    try:
+        filled = NamePattern.read(text).fill(table, table.rows[0])
+    except (DataError, KeyError):
+        assert not paired
+    else:
+        if paired:
+            assert filled == values["a"].join(pieces) + values["b"]
+
+
+def test_folds_of_the_table_may_be_ignored(tmp_path):
+    write(tmp_path)
+    ignored = settings(published_folds=False)
+    data = load(ignored, root=tmp_path)
+    assert [fold.name for fold in data.folds] == ["fold1"]
+    assert len(data.clips) == 18
+    assert data.notes[0] == (
+        "clips.csv gives 3 folds (column 'part'), which are ignored (dataset.published_folds:"
+        " false): do not compare the scores with those of its folds."
+    )
+    assert any("source recordings" in note and "test part" in note for note in data.notes)
+    crossed = load(ignored, root=tmp_path, folds=6)
+    assert [len(fold.test) for fold in crossed.folds] == [3] * 6
+    kept = settings(ValidationSettings(method="group"), published_folds=False)
+    assert len(load(kept, root=tmp_path).notes) == 2
+    without = settings(columns=ColumnSettings(), published_folds=False)
+    assert not any("ignored" in note for note in load(without, root=tmp_path).notes)
 
 
 @pytest.mark.real_audio

@@ -10,7 +10,7 @@ from utils import mixing, pipeline
 from utils.config.schema import MixingSettings, Settings
 from utils.datasets import DataSet, Fold
 from utils.experiment.learning import Learning, needs_waveforms, waveform_of
-from utils.features import ClipNormaliser, Normaliser, from_settings
+from utils.features import ClipImage, ClipNormaliser, Normaliser, from_settings
 from utils.targets import encode
 
 CLASSES = ("high", "low", "mid")
@@ -153,6 +153,8 @@ def test_other_normalisers_need_no_statistics(job, finish):
     fold, features = job.data.folds[0], finish(job).folds[0].features
     of_clips = Learning(normalise(job, method="clip_mean_std"), fold, features)
     assert of_clips.fit_normaliser() == ClipNormaliser()
+    of_images = Learning(normalise(job, method="clip_image"), fold, features)
+    assert of_images.fit_normaliser() == ClipImage()
     assert Learning(normalise(job, method="none"), fold, features).fit_normaliser() is None
 
 

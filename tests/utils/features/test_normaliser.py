@@ -6,6 +6,7 @@ import pytest
 from scipy.stats import zscore
 
 from utils.features import ClipNormaliser, Normaliser, normaliser, normaliser_of
+from utils.features.normaliser import ClipImage
 
 
 def test_is_numpys_mean_and_std_of_the_rows(rng, monkeypatch):
@@ -153,9 +154,64 @@ def test_rows_that_stand_still_become_0(rng):
     np.testing.assert_allclose(ClipNormaliser()(tf.constant(array)), normalised, atol=1e-5)
 
 
-def test_a_clip_without_its_axis_is_refused():
+@pytest.mark.parametrize("by_clips", [ClipNormaliser(), ClipImage()])
+def test_a_clip_without_its_axis_is_refused(by_clips):
     with pytest.raises(ValueError, match="2 axes"):
-        ClipNormaliser()(np.zeros((4, 5), np.float32))
+        by_clips(np.zeros((4, 5), np.float32))
+
+
+@pytest.mark.parametrize("shape", [(3, 4, 50), (3, 4, 50, 2)])
+def test_an_image_is_the_clip_standardised_then_stretched_to_0_to_255(rng, shape):
+    import tensorflow as tf
+
+    array = rng.normal(-8, 3, shape).astype(np.float32)
+    array[1] = 20 * array[1] + 1000
+    before = array.copy()
+    images = ClipImage()(array)
+    assert images.dtype == np.float32
+    for image, clip in zip(images, array.astype(np.float64), strict=True):
+        standardised = (clip - clip.mean()) / clip.std()
+        standardised -= standardised.min()
+        np.testing.assert_allclose(image, standardised / standardised.max() * 255, atol=1e-3)
+    each = tuple(range(1, array.ndim))
+    assert images.min(axis=each).tolist() == [0, 0, 0]
+    assert images.max(axis=each).tolist() == [255, 255, 255]
+    np.testing.assert_array_equal(array, before)
+    np.testing.assert_array_equal(ClipImage()(array[2:])[0], images[2])
+    tensor = ClipImage()(tf.constant(array))
+    assert isinstance(tensor, tf.Tensor)
+    np.testing.assert_allclose(tensor, images, atol=1e-4)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_clip_that_stands_still_becomes_a_black_image(rng):
+    import tensorflow as tf
+
+    array = rng.normal(0, 1, (5, 3, 40)).astype(np.float32)
+    array[0] = -23.02585
+    array[1] = 0
+    array[2] = np.float32(-23.02585) + np.float32(2e-6) * rng.integers(-2, 3, (3, 40))
+    array[3] = -23.02585 + 1e-2 * array[3]
+    images = ClipImage()(array)
+    assert images.max(axis=(1, 2)).tolist() == [0, 0, 0, 255, 255]
+    np.testing.assert_allclose(ClipImage()(tf.constant(array)), images, atol=1e-4)
+
+
+def test_an_image_in_a_graph_of_any_batch_is_that_of_the_array(rng):
+    import tensorflow as tf
+
+    array = rng.normal(-8, 3, (5, 4, 7)).astype(np.float32)
+    batches = tf.data.Dataset.from_tensor_slices(array).batch(3).map(ClipImage())
+    found = np.concatenate(list(batches.as_numpy_iterator()))
+    np.testing.assert_allclose(found, ClipImage()(array), atol=1e-4)
+
+
+def test_what_is_not_finite_does_not_become_an_image(rng):
+    array = rng.normal(size=(2, 3, 4)).astype(np.float32)
+    array[0, 1, 1] = np.nan
+    images = ClipImage()(array)
+    assert np.isnan(images[0]).all()
+    assert np.isfinite(images[1]).all()
 
 
 def test_the_normaliser_of_a_set():
@@ -164,9 +220,10 @@ def test_the_normaliser_of_a_set():
     assert isinstance(rebuilt, Normaliser)
     assert rebuilt.as_dict() == content
     assert normaliser_of("clip_mean_std", None) == ClipNormaliser()
+    assert normaliser_of("clip_image", None) == ClipImage()
     assert normaliser_of("none", None) is None
     with pytest.raises(ValueError, match="mean_std comes without its statistics"):
         normaliser_of("mean_std", None)
-    for method in ("clip_mean_std", "none"):
+    for method in ("clip_mean_std", "clip_image", "none"):
         with pytest.raises(ValueError, match="no use for"):
             normaliser_of(method, content)

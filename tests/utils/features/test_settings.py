@@ -42,7 +42,7 @@ def test_contradictions_are_one_sentence(fields, message):
         made(**fields)
 
 
-@pytest.mark.parametrize("method", ["mean_std", "clip_mean_std"])
+@pytest.mark.parametrize("method", ["mean_std", "clip_mean_std", "clip_image"])
 def test_a_waveform_has_no_statistics(method):
     fields = {"kind": "waveform", "normalise": {"method": method}}
     with pytest.raises(ConfigError, match=r"^features.normalise.method: .*set none"):

@@ -1,0 +1,83 @@
+"""Urban sounds, one label a clip: UrbanSound8K and ESC in Keras, fold by fold.
+
+``python task_urbansound.py`` runs everything on generated sounds; ``--data DIR`` takes the real
+UrbanSound8K and, with ``--override dataset.name=esc10``, ``esc50`` or ``urbansound_labelled``,
+other sets. Sets of parameters stand in task.yaml, the stages in utils/.
+"""
+
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from utils import cli
+from utils.datasets import Clip, demo_urban, load_evaluation
+from utils.errors import UserError
+from utils.evaluation import (
+    Predictions,
+    SceneScores,
+    read_system_output,
+    score_scenes,
+    write_labels,
+    write_system_output,
+)
+from utils.experiment import ClipExperiment, Job, finish_labels, label_files
+from utils.report import scenes
+from utils.report.results import Results
+from utils.report.tables import show
+from utils.run import Run
+
+
+def develop(job: Job, run: Run, unlabelled: Sequence[Clip] = ()) -> Results:
+    """Train, test and export every fold; score them; write results, answers and report."""
+    experiment = ClipExperiment(job, run, score=partial(score, job), unlabelled=unlabelled)
+    experiment.check_network()
+    experiment.extract()
+    experiment.run_folds()
+    results = finish_labels(experiment)
+    answers = experiment.predictions("keras")
+    if unlabelled:
+        answers = experiment.predict_unlabelled()
+        write_labels(run.folder / "submission.csv", answers, job.data.classes)
+        run.say(f"submission: {run.folder / 'submission.csv'}")
+    if job.output is not None:
+        write = write_labels if unlabelled else write_system_output
+        write(job.output, answers, job.data.classes)
+    return results
+
+
+def evaluate(job: Job, run: Run) -> Results:
+    """Develop, and label the unlabelled clips by the average of all folds."""
+    unlabelled = load_evaluation(job.settings.dataset, root=job.root, known=job.data.clips)
+    return develop(job, run, unlabelled)
+
+
+def score(job: Job, predictions: Predictions, bootstrap: int) -> SceneScores:
+    """Score predictions by class, over all folds."""
+    classes, seed = job.data.classes, job.settings.seed
+    return score_scenes(predictions, classes=classes, bootstrap=bootstrap, seed=seed)
+
+
+def score_answers(asked: cli.Answers) -> None:
+    """Score a file of answers against the labels of all folds' test clips."""
+    if asked.truth is not None:
+        raise UserError("task_urbansound.py scores by the data's labels; leave --ground_truth out.")
+    job = asked.job()
+    answers = read_system_output(asked.path, classes=job.data.classes)
+    found = score(job, answers.of(job.data.test), job.settings.evaluation.bootstrap).as_dict()
+    show(job.console, scenes.class_table(found), scenes.group_table(found))
+
+
+SCRIPT = cli.Script(
+    name="task_urbansound",
+    title="Urban and environmental sounds (UrbanSound8K, ESC), one label a clip.",
+    folder=Path(__file__).resolve().parent,
+    develop=develop,
+    evaluate=evaluate,
+    predict=label_files,
+    score=score_answers,
+    demo=demo_urban.make,
+)
+
+if __name__ == "__main__":
+    sys.exit(cli.main(SCRIPT))
