@@ -27,6 +27,8 @@ from utils.report.results import Results
 from utils.report.tables import show
 from utils.run import Run
 
+LIKELIEST = 3  # classes of a file that -m predict prints
+
 
 def develop(job: Job, run: Run, unlabelled: Sequence[Clip] = ()) -> Results:
     """Train, test and export every fold; score them; write results, answers and report."""
@@ -38,8 +40,7 @@ def develop(job: Job, run: Run, unlabelled: Sequence[Clip] = ()) -> Results:
     answers = experiment.predictions("keras")
     if unlabelled:
         answers = experiment.predict_unlabelled()
-        write_labels(run.folder / "submission.csv", answers, job.data.classes)
-        run.say(f"submission: {run.folder / 'submission.csv'}")
+        submit(run, answers, job.data.classes, wanted=[clip.name for clip in unlabelled])
     if job.output is not None:
         write = write_labels if unlabelled else write_system_output
         write(job.output, answers, job.data.classes)
@@ -50,6 +51,15 @@ def evaluate(job: Job, run: Run) -> Results:
     """Develop, and label the unlabelled clips by the average of all folds."""
     unlabelled = load_evaluation(job.settings.dataset, root=job.root, known=job.data.clips)
     return develop(job, run, unlabelled)
+
+
+def submit(run: Run, answers: Predictions, classes: Sequence[str], wanted: Sequence[str]) -> None:
+    """Write submission.csv; name the clips that could not be read and have no label in it."""
+    path = run.folder / "submission.csv"
+    write_labels(path, answers, classes)
+    run.say(f"submission: {path}")
+    for name in sorted(set(wanted) - set(answers.names)):
+        run.say(f"to mend before handing in: {name} could not be read, it has no row.")
 
 
 def score(job: Job, predictions: Predictions, bootstrap: int) -> SceneScores:
@@ -74,7 +84,7 @@ SCRIPT = cli.Script(
     folder=Path(__file__).resolve().parent,
     develop=develop,
     evaluate=evaluate,
-    predict=label_files,
+    predict=partial(label_files, likeliest=LIKELIEST),
     score=score_answers,
     demo=demo_urban.make,
 )

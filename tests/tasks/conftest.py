@@ -2,6 +2,7 @@
 
 Scenes: a hundred half-second tones in the layout of TAU 2020. Words: six tones of fourteen voices,
 a quarter of a second each, in the layout of Speech Commands, by a table, and mixed as DACON's.
+Urban sounds: 36 slices of 18 tones in the three folds of an UrbanSound8K, and in none.
 """
 
 import csv
@@ -104,6 +105,35 @@ sets:
     dataset: {{name: dacon}}
     audio: {{sample_rate: 16000, seconds: 1.0}}
     features: {{n_fft: 512, hop_seconds: 0.05}}
+"""
+
+URBAN_SOUNDS = {3: "dog_bark", 1: "car_horn", 8: "siren"}  # by classID, which orders them
+
+TINY_URBAN = """
+models:
+  tiny:
+    - Conv2D: {{filters: 8, kernel_size: 3, padding: same, activation: relu}}
+    - AveragePooling2D: {{pool_size: [1, $FRAMES]}}
+    - Flatten
+    - Dense: {{units: $CLASS_COUNT, activation: softmax}}
+sets:
+  - set_id: tiny
+    based_on: task_urbansound
+    description: a network that trains in seconds
+    dataset: {{validation: {{amount: 0.25}}}}
+    audio: {{sample_rate: 8000, seconds: 0.5}}
+    features: {{n_fft: 256, window_seconds: 0.025, n_mels: 24}}
+    augment: []
+    model: {{use: tiny}}
+    training:
+      {{epochs: 5, batch_size: 6, optimizer: {{Adam: {{learning_rate: 0.01}}}},
+      schedule: {{kind: constant, warmup_epochs: 0.0}}}}
+    export: {{formats: [float32]}}
+    limits: {{format: float32}}
+    evaluation: {{bootstrap: 50}}
+    paths: {{runs: {folder}/runs, cache: {folder}/cache, demo: {folder}/demo}}
+  - {{set_id: tiny_mixed, based_on: tiny, augment: [Shift: {{max_seconds: 0.2}}, Mixup]}}
+  - {{set_id: tiny_image, based_on: tiny, features: {{normalise: {{method: clip_image}}}}}}
 """
 
 
@@ -247,6 +277,69 @@ def finished(dacon, words, tmp_path_factory) -> Path:
     return folder
 
 
+def write_urban(folder: Path) -> Path:
+    """Write urban sounds: three folds, in each two sources of a class, of each two slices."""
+    rng = np.random.default_rng(13)
+    rows = ["slice_file_name,fsID,start,end,salience,fold,classID,class"]
+    for source in range(18):
+        fold, (number, label) = source % 3 + 1, list(URBAN_SOUNDS.items())[source // 6]
+        pitch = 400.0 * 1.7 ** (source // 6) * rng.uniform(0.85, 1.2)
+        (folder / f"audio/fold{fold}").mkdir(parents=True, exist_ok=True)
+        for part, size in enumerate((4000, int(rng.integers(2000, 4000)))):
+            tone = np.sin(2 * np.pi * pitch * np.arange(size) / 8000)
+            samples = 0.1 * tone + 0.1 * rng.standard_normal(size)
+            name = f"{1000 + source}-{number}-0-{part}.wav"
+            soundfile.write(folder / f"audio/fold{fold}" / name, samples, 8000)
+            rows.append(f"{name},{1000 + source},0,{size / 8000},1,{fold},{number},{label}")
+    (folder / "metadata").mkdir()
+    (folder / "metadata" / "UrbanSound8K.csv").write_text("\n".join(rows))
+    return folder
+
+
+def write_labelled(folder: Path, urban: Path) -> Path:
+    """Write the same sounds as the labelled subset has them: no folds, fold 3 without labels."""
+    tables = {"Train": ["ID,Class"], "Test": ["ID"]}
+    for place, clip in enumerate(sorted((urban / "audio").rglob("*.wav"))):
+        part = "Test" if clip.parent.name == "fold3" else "Train"
+        (folder / part).mkdir(parents=True, exist_ok=True)
+        shutil.copy(clip, folder / part / f"{place}.wav")
+        label = URBAN_SOUNDS[int(clip.name.split("-")[1])]
+        tables[part].append(f"{place},{label}" if part == "Train" else str(place))
+    for part, rows in tables.items():
+        (folder / f"{part.lower()}.csv").write_text("\n".join(rows))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def urban(tmp_path_factory) -> Path:
+    """Folder of the urban sounds in the layout of UrbanSound8K."""
+    return write_urban(tmp_path_factory.mktemp("urban") / "data")
+
+
+@pytest.fixture(scope="session")
+def labelled(tmp_path_factory, urban) -> Path:
+    """Folder of the urban sounds in the layout of the labelled subset."""
+    return write_labelled(tmp_path_factory.mktemp("labelled") / "data", urban)
+
+
+@pytest.fixture(scope="session")
+def write_tiny_urban():
+    """Write the parameter file of the tiny urban sets; runs and cache lie in the folder."""
+
+    def write(folder: Path) -> Path:
+        path = folder / "tiny.yaml"
+        path.write_text(TINY_URBAN.format(folder=folder))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def tiny_urban(write_tiny_urban, tmp_path) -> Path:
+    """Parameter file of the tiny urban sets, for the test alone."""
+    return write_tiny_urban(tmp_path)
+
+
 def in_a_process(script):
     """A task script as a user runs it, in a process of its own."""
 
@@ -299,3 +392,9 @@ def script():
 def dacon():
     """task_dacon.py, imported."""
     return imported("task_dacon")
+
+
+@pytest.fixture(scope="session")
+def urbansound():
+    """task_urbansound.py, imported."""
+    return imported("task_urbansound")

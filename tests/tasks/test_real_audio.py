@@ -1,24 +1,36 @@
 """Real recordings pass through the task scripts: features, training, tables, export, labels."""
 
+import csv
+
 import numpy as np
 import pytest
 import soundfile
 
-from utils.evaluation import answers
+from utils.evaluation import answers, read_system_output
 from utils.report.results import read_results
 
 pytestmark = [pytest.mark.smoke, pytest.mark.real_audio]
-SMALL = (
-    "dataset.mixing={train: 64, validation: 24, test: 24}",
-    "training.epochs=2",
-    "training.batch_size=32",
+NETWORK = (
     "model.layers=[{AveragePooling2D: {pool_size: [4, $FRAMES]}}, Flatten, "
     "{Dense: {units: $CLASS_COUNT, activation: softmax}}]",
     "model.use=null",
     "export={formats: [float32], calibration_clips: 8}",
     "limits.format=float32",
     "evaluation.bootstrap=20",
+)
+SMALL = (
+    "dataset.mixing={train: 64, validation: 24, test: 24}",
+    "training.epochs=2",
+    "training.batch_size=32",
     "dataset.name=words",
+    *NETWORK,
+)
+TINY_CLIPS = (
+    "audio={sample_rate: 16000, seconds: 2.0}",
+    "features={n_fft: 640, hop_seconds: 0.04, n_mels: 32}",
+    "training.epochs=1",
+    "training.schedule={kind: constant, warmup_epochs: 0.0}",
+    *NETWORK,
 )
 
 
@@ -32,6 +44,33 @@ def paths(tmp_path):
 def run(script, paths):
     """Run task1a.py with folders of the test's own and one epoch."""
     return lambda *given: script(*given, "--override", *paths, "training.epochs=1")
+
+
+@pytest.fixture
+def run_urban(urbansound, paths):
+    """Run task_urbansound.py on two seconds of each clip, with a network of one layer."""
+    return lambda *given: urbansound(*given, "--override", *paths, *TINY_CLIPS)
+
+
+@pytest.fixture
+def some_of_esc_10(real_audio, tmp_path):
+    """ESC-10 with the first two sources of each class in each fold; nothing is copied."""
+    with (real_audio / "esc10" / "meta" / "esc10.csv").open(newline="") as stream:
+        rows = sorted(csv.DictReader(stream), key=lambda row: row["filename"])
+    sources = {}
+    for row in rows:
+        sources.setdefault((row["fold"], row["target"]), {}).setdefault(row["src_file"], row)
+    chosen = [row for found in sources.values() for row in list(found.values())[:2]]
+    for name in ("meta", "audio"):
+        (tmp_path / "esc10" / name).mkdir(parents=True)
+    with (tmp_path / "esc10" / "meta" / "esc10.csv").open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(chosen)
+    for row in chosen:
+        place = tmp_path / "esc10" / "audio" / row["filename"]
+        place.symlink_to(real_audio / "esc10" / "audio" / row["filename"])
+    return tmp_path / "esc10"
 
 
 @pytest.fixture
@@ -61,6 +100,33 @@ def test_own_data_as_esc_10_lists_it(run, real_audio, tmp_path):
     results = read_results(tmp_path / "runs" / "task1a_csv" / "latest" / "results.json")
     assert sum(cell["clips"] for cell in results.scores["per_class"].values()) == 80
     assert results.scores["per_device"] == {}
+
+
+def test_esc_10_in_two_of_its_folds(run_urban, some_of_esc_10, tmp_path, capsys):
+    esc = ("dataset.name=esc10", "dataset.folds=[1,4]")
+    arguments = ("--data", some_of_esc_10, "--override", *esc)
+    assert run_urban(*arguments) == 0
+    folder = tmp_path / "runs" / "task_urbansound" / "latest"
+    results = read_results(folder / "results.json")
+    assert results.data == "esc10"
+    assert tuple(results.scores["per_class"]) == (
+        "dog", "rooster", "rain", "sea_waves", "crackling_fire", "crying_baby", "sneezing",
+        "clock_tick", "helicopter", "chainsaw",
+    )  # fmt: skip
+    assert set(results.scores["per_fold"]["folds"]) == {"fold1", "fold4"}
+    assert not any("groups" in note for note in results.notes)
+    told = read_system_output(folder / "system_output.csv", classes=results.scores["per_class"])
+    assert len(told.names) == 40
+    assert {name[0] for name in told.names} == {"1", "4"}
+    table = tmp_path / "labels.csv"
+    clips = [some_of_esc_10 / "audio" / name for name in told.names[:3]]
+    assert run_urban("-m", "predict", *clips, "-o", table) == 0
+    # clips are longer than the two seconds of the set: all windows are heard
+    found = read_system_output(table, classes=told.classes)
+    np.testing.assert_allclose(found.probabilities.sum(axis=1), 1.0, atol=1e-5)
+    capsys.readouterr()
+    assert run_urban("-m", "score", folder / "system_output.csv", *arguments) == 0
+    assert f"{results.overall['log_loss']:.3f}" in capsys.readouterr().out
 
 
 def check_words(results, folder):

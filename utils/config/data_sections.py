@@ -71,8 +71,8 @@ class DatasetSettings(Section):
     folds: Many[int] | None = Field(None, description="folds to run; null runs all")
     published_folds: bool = Field(
         True,
-        description="csv data sets: false ignores the table's folds, so that parts are drawn by "
-        "the validation method; by method random, recordings of one source lie on both sides",
+        description="csv data sets: false draws as many folds anew (or training.folds), by the "
+        "validation method; by method random, recordings of one source lie on both sides",
     )
     classes: Many[str] | None = Field(None, description="class order; null sorts by name")
     metadata: str = Field(

@@ -76,7 +76,10 @@ class ModelSettings(Section):
 class SelectSettings(Section):
     """Which epoch's weights are kept."""
 
-    metric: str = Field("val_categorical_accuracy", description="a column of history.csv")
+    metric: str = Field(
+        "val_categorical_accuracy",
+        description="a column of history.csv; `epoch` with mode max keeps the last epoch",
+    )
     mode: Literal["max", "min"] = Field("max", description="which way is better")
     after_epoch: Annotated[int, Field(ge=0)] = Field(
         51, description="only epochs after this one (counted from 1) compete; 0: all compete"

@@ -81,9 +81,10 @@ class NamePattern:
 def load_csv(settings: DatasetSettings, *, root: Path, folds: int | None, name: str) -> DataSet:
     """Read a labelled data set from a table.
 
-    With a fold column, fold k tests on the clips of fold k and trains on all others. Without one,
-    or where ``published_folds`` is false, either ``folds`` parts are made, or a seeded test part of
-    ``test_amount`` is drawn by the validation method; a note says which.
+    With a fold column, fold k tests on the clips of fold k and trains on all others; where
+    ``published_folds`` is false, as many folds are drawn. Without one, either ``folds`` parts are
+    made, or a seeded test part of ``test_amount`` is drawn by the validation method. A note says
+    what was drawn.
 
     Args:
         settings: metadata, audio_folder, columns, classes, folds, published_folds, test_amount,
@@ -130,6 +131,7 @@ def load_table(
             given = _published_folds(table, columns.fold, numbers, clips)
         else:
             notes = (_ignored(table, columns.fold, numbers),)
+            folds = folds or len(set(numbers))
     data = DataSet(name, tuple(classes), given, notes)
     return complete(data, settings, folds=folds, source=table.path)
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from utils.datasets import demo_sounds
 from utils.datasets.demo_devices import DEVICES, capture
-from utils.datasets.demo_folder import whole_folder, write_missing
+from utils.datasets.demo_folder import wav, whole_folder, write_missing
 from utils.datasets.tau import EDITIONS
 from utils.files import digest, write_text
 
@@ -109,8 +109,7 @@ def make(
         write_missing(
             folder,
             list(takes),
-            partial(_record, takes, seed),
-            sample_rate=demo_sounds.SAMPLE_RATE,
+            partial(_encode, takes, seed),
             jobs=jobs,
             progress=progress,
         )
@@ -214,10 +213,10 @@ def _write_table(path: Path, rows: Iterable[Sequence[str]], line_end: str = "\n"
     write_text(path, "".join("\t".join(row) + line_end for row in rows))
 
 
-def _record(takes: dict[str, _Take], seed: int, path: str) -> np.ndarray:
-    """Synthesise a clip and capture it with its device."""
+def _encode(takes: dict[str, _Take], seed: int, path: str) -> bytes:
+    """Synthesise a clip and capture it with its device; the content of its file."""
     take = takes[path]
     place = demo_sounds.place(np.random.default_rng([seed, take.place]))
     rng = np.random.default_rng([seed, take.place, take.segment])
     samples = demo_sounds.record(take.scene, place, seconds=take.seconds, rng=rng)
-    return capture(samples, take.device, rng=rng)
+    return wav(capture(samples, take.device, rng=rng), demo_sounds.SAMPLE_RATE)

@@ -46,9 +46,8 @@ def whole_folder(complete: Path) -> Iterator[Path]:
 def write_missing(
     folder: Path,
     paths: Sequence[str],
-    synthesise: Callable[[str], np.ndarray],
+    encode: Callable[[str], bytes],
     *,
-    sample_rate: int,
     jobs: int | None,
     progress: Callable[[int, int], None] | None,
 ) -> None:
@@ -57,8 +56,7 @@ def write_missing(
     Args:
         folder: folder to fill.
         paths: files relative to it.
-        synthesise: path -> samples (samples,), full scale ±1; the path alone must decide them.
-        sample_rate: of the files.
+        encode: path -> content of the file (see :func:`wav`); the path alone must decide it.
         jobs: processes; one for every core by default.
         progress: called with the number of files written and the number of all files.
     """
@@ -68,23 +66,33 @@ def write_missing(
     batches = [missing[start : start + BATCH] for start in range(0, len(missing), BATCH)]
     done = len(paths) - len(missing)
     workers = Parallel(n_jobs=jobs or os.cpu_count() or 1, return_as="generator_unordered")
-    calls = (delayed(_write_batch)(folder, batch, synthesise, sample_rate) for batch in batches)
+    calls = (delayed(_write_batch)(folder, batch, encode) for batch in batches)
     for written in workers(calls):
         done += written
         if progress is not None:
             progress(done, len(paths))
 
 
-def _write_batch(
-    folder: Path, paths: Sequence[str], synthesise: Callable[[str], np.ndarray], sample_rate: int
-) -> int:
-    """Synthesise and write 16-bit files, each whole or not at all; their number."""
+def wav(samples: np.ndarray, sample_rate: int, subtype: str = "PCM_16") -> bytes:
+    """Content of a WAV file.
+
+    Args:
+        samples: (samples,) or (samples, channels), full scale ±1.
+        sample_rate: in hertz.
+        subtype: libsndfile's name of the form of a sample; 16 bit by default.
+    """
     import soundfile
 
+    content = io.BytesIO()
+    soundfile.write(content, samples, sample_rate, subtype, format="WAV")
+    return content.getvalue()
+
+
+def _write_batch(folder: Path, paths: Sequence[str], encode: Callable[[str], bytes]) -> int:
+    """Encode and write files, each whole or not at all; their number."""
     for path in paths:
-        content = io.BytesIO()
-        soundfile.write(content, synthesise(path), sample_rate, "PCM_16", format="WAV")
+        content = encode(path)
         beside = (folder / path).with_suffix(f".{os.getpid()}.part")
-        beside.write_bytes(content.getvalue())
+        beside.write_bytes(content)
         beside.replace(folder / path)
     return len(paths)

@@ -4,15 +4,14 @@ The same loader reads both. Several slices come from one generated recording, al
 fold, as published; rates, bit depths and channels are mixed, as they are there.
 """
 
-import io
-import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from utils.datasets.demo_folder import BATCH, whole_folder
+from utils.datasets.demo_folder import wav, whole_folder, write_missing
 from utils.datasets.demo_sounds import SAMPLE_RATE, decibels
 from utils.datasets.demo_urban_sounds import record, scene
 from utils.datasets.urban import CLASSES, PRESETS
@@ -106,7 +105,7 @@ def make(
     Args:
         root: folder of demo data, made if needed.
         seed: the same seed gives the same files.
-        size: number of slices; 360 files, 110 MB by default.
+        size: number of slices; 360 files, about 140 MB by default.
         jobs: processes; one for every core by default.
         progress: called with the number of files written and the number of all files.
 
@@ -128,7 +127,9 @@ def make(
         rows = [HEADER, *(part.row for part in slices)]
         table = folder / PUBLISHED.published / PUBLISHED.tables[0]
         write_text(table, "".join(",".join(row) + "\n" for row in rows))
-        _write_missing(folder, slices, seed, jobs=jobs, progress=progress)
+        files = {part.path: part for part in slices}
+        encode = partial(_encode, files, seed)
+        write_missing(folder, list(files), encode, jobs=jobs, progress=progress)
     return complete
 
 
@@ -171,39 +172,10 @@ def _slices_of(source: _Source, count: int, rng: np.random.Generator) -> list[_S
     return slices
 
 
-def _write_missing(
-    folder: Path,
-    slices: list[_Slice],
-    seed: int,
-    *,
-    jobs: int | None,
-    progress: Callable[[int, int], None] | None,
-) -> None:
-    """Generate the files that are not there yet, in parallel."""
-    from joblib import Parallel, delayed
-
-    missing = [part for part in slices if not (folder / part.path).exists()]
-    batches = [missing[first : first + BATCH] for first in range(0, len(missing), BATCH)]
-    done = len(slices) - len(missing)
-    workers = Parallel(n_jobs=jobs or os.cpu_count() or 1, return_as="generator_unordered")
-    for written in workers(delayed(_write_batch)(folder, batch, seed) for batch in batches):
-        done += written
-        if progress is not None:
-            progress(done, len(slices))
-
-
-def _write_batch(folder: Path, batch: list[_Slice], seed: int) -> int:
-    """Synthesise and write files in the forms of their recordings; their number."""
-    import soundfile
-
-    for part in batch:
-        content = io.BytesIO()
-        form = {"samplerate": part.source.sample_rate, "subtype": part.source.subtype}
-        soundfile.write(content, _record(part, seed), format="WAV", **form)
-        beside = (folder / part.path).with_suffix(f".{os.getpid()}.part")
-        beside.write_bytes(content.getvalue())
-        beside.replace(folder / part.path)
-    return len(batch)
+def _encode(slices: dict[str, _Slice], seed: int, path: str) -> bytes:
+    """Synthesise a slice; the content of its file, in the form of its recording."""
+    source = slices[path].source
+    return wav(_record(slices[path], seed), source.sample_rate, source.subtype)
 
 
 def _record(part: _Slice, seed: int) -> np.ndarray:

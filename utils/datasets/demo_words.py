@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from utils.datasets.demo_folder import whole_folder, write_missing
+from utils.datasets.demo_folder import wav, whole_folder, write_missing
 from utils.datasets.demo_phonemes import WORDS
 from utils.datasets.demo_voices import SAMPLE_RATE, Speaker, speak, speaker
 from utils.files import digest, write_text
@@ -96,8 +96,7 @@ def make(
         write_missing(
             folder,
             [path for part in ("train", *LISTS) for path in cast.paths(part)],
-            cast.record,
-            sample_rate=SAMPLE_RATE,
+            cast.encode,
             jobs=jobs,
             progress=progress,
         )
@@ -137,15 +136,15 @@ class _Cast:
             for take in range(self.takes)
         )
 
-    def record(self, path: str) -> np.ndarray:
-        """The file's samples: float32 (SAMPLE_RATE,), one second."""
+    def encode(self, path: str) -> bytes:
+        """Content of a file of one second."""
         word, file = path.split("/")
         name, _, take = file.removesuffix(".wav").split("_")
         rng = np.random.default_rng([self.seed, int(name, 16)])
         who = speaker(rng, self.builds[name])
         room = _room(rng)
         rng = np.random.default_rng([self.seed, int(name, 16), list(WORDS).index(word), int(take)])
-        return record(word, who, room, rng=rng)
+        return wav(record(word, who, room, rng=rng), SAMPLE_RATE)
 
 
 def _room(rng: np.random.Generator) -> _Room:

@@ -157,8 +157,8 @@ def _filled(fold: Fold, settings: DatasetSettings) -> Fold:
 
 def _drawn(fold: Fold, validation: ValidationSettings, source: Path) -> str:
     return (
-        f"{source.name} gives no test part: {len(fold.test)} of {len(fold.clips)} clips were drawn"
-        f" for test (seed {validation.seed}, method '{validation.method}')."
+        f"The test part was drawn: {len(fold.test)} of {len(fold.clips)} clips of {source.name}"
+        f" (seed {validation.seed}, method '{validation.method}')."
     )
 
 

@@ -39,7 +39,7 @@ def comparison_table(runs: Sequence[Results]) -> Table:
     """
     measures = _shared_measures(runs)
     size_format = _shared_format(runs)
-    seeds = _seeds_differ(runs)
+    seeds, limited = _seeds_differ(runs), any(run.limits for run in runs)
     columns = (
         Column("Set", words=True),
         *((Column("Seed"),) if seeds else ()),
@@ -48,9 +48,11 @@ def comparison_table(runs: Sequence[Results]) -> Table:
         Column(f"{size_format} bytes", size_format),
         Column("MMAC"),
         Column("Training s", "Train"),
-        Column("Broken limits", "Broken", words=True),
+        *((Column("Broken limits", "Broken", words=True),) if limited else ()),
     )
-    rows = [_comparison_row(run, measures, size_format, seed=seeds) for run in runs]
+    rows = [
+        _comparison_row(run, measures, size_format, seed=seeds, limited=limited) for run in runs
+    ]
     means = [_mean_row(same, measures, len(columns)) for same in _repeated(runs)]
     notes = []
     if any(run.interval(m.key) is not None for run in runs for m in measures):
@@ -59,7 +61,10 @@ def comparison_table(runs: Sequence[Results]) -> Table:
     if means:
         notes.append("± of a mean: standard deviation over seeds (n - 1).")
     if len({(run.data, run.data_identity) for run in runs}) > 1:
-        notes.append("The runs were scored on different data: their scores do not compare.")
+        notes.append(
+            "The runs were scored on different data, or on another split of it: compare their "
+            "scores only to see what that does."
+        )
     return Table("Scores, size and operations", columns, (*rows, *means), " ".join(notes))
 
 
@@ -89,7 +94,7 @@ def _mean_row(runs: Sequence[Results], measures: Sequence[Measure], width: int) 
 
 
 def _comparison_row(
-    run: Results, measures: Sequence[Measure], size_format: str, *, seed: bool
+    run: Results, measures: Sequence[Measure], size_format: str, *, seed: bool, limited: bool
 ) -> Row:
     export = run.exports.get(size_format)
     seconds = training_seconds(run)
@@ -103,7 +108,7 @@ def _comparison_row(
             count(export.parameter_bytes if export else None),
             millions(run.model.macs if run.model else None),
             MISSING if seconds is None else f"{seconds:,.0f}",
-            (", ".join(broken) or "none") if run.limits else MISSING,
+            *(((", ".join(broken) or "none") if run.limits else MISSING,) if limited else ()),
         ),
         tone=("bad" if broken else "good") if run.limits else "",
     )

@@ -40,7 +40,7 @@ def compile_model(
     _check_name("training.loss", settings.loss, keras.losses)
     for metric in settings.metrics:
         _check_name("training.metrics", metric, keras.metrics)
-    columns = needed_columns(settings)
+    columns = (*needed_columns(settings), "epoch")
     if settings.select.metric not in columns:
         raise ConfigError(
             f"training.select.metric: no epoch reports {settings.select.metric!r}; "

@@ -83,7 +83,7 @@ def test_without_folds_a_test_part_is_drawn_and_noted(tmp_path):
     fold = data.folds[0]
     assert [len(fold.test), len(fold.clips)] == [6, 18] or 4 <= len(fold.test) <= 6
     assert (
-        f"clips.csv gives no test part: {len(fold.test)} of 18 clips were drawn for test"
+        f"The test part was drawn: {len(fold.test)} of 18 clips of clips.csv (seed 0,"
         in data.notes[0]
     )
     assert not {c.group for c in fold.test} & {c.group for c in fold.train + fold.validation}
@@ -252,7 +252,7 @@ def test_folds_of_the_table_may_be_ignored(tmp_path):
     write(tmp_path)
     ignored = settings(published_folds=False)
     data = load(ignored, root=tmp_path)
-    assert [fold.name for fold in data.folds] == ["fold1"]
+    assert [fold.name for fold in data.folds] == ["fold1", "fold2", "fold3"]
     assert len(data.clips) == 18
     assert data.notes[0] == (
         "clips.csv gives 3 folds (column 'part'), which are ignored (dataset.published_folds:"

@@ -78,8 +78,7 @@ def test_published_layout(tmp_path):
     (fold,) = data.folds
     assert [len(part) for part in (fold.train, fold.validation, fold.test)] == [8, 3, 5]
     assert data.notes == (
-        "train_answer.csv gives no test part: 5 of 16 clips were drawn for test (seed 0,"
-        " method 'random').",
+        "The test part was drawn: 5 of 16 clips of train_answer.csv (seed 0, method 'random').",
     )
     clip = data.clips[3]
     assert clip.name == "train/train_00003.wav"

@@ -27,6 +27,26 @@ def test_shared_groups_are_counted_and_named():
     )
 
 
+def test_leaks_of_several_folds_are_one_sentence_for_each_pair_of_parts():
+    clean = Fold("fold1", clips((1, "a")), clips((2, "b")), clips((3, "c")))
+    one = Fold("fold2", clips((1, "a"), (2, "a"), (3, "x")), clips((5, "a")), clips((4, "x")))
+    two = Fold("fold3", clips((1, "a"), (2, "c")), (), clips((3, "a"), (4, "c"), (5, "c")))
+    assert find_leaks([clean, one, two]) == (
+        "fold2: 1 groups (places, speakers or source recordings) are in both the training part"
+        " (2 clips) and the validation part (1 clips), such as a: scores may be too good.",
+        "In 2 of 3 folds, 1 to 2 groups (places, speakers or source recordings) are in both the"
+        " training part (1 to 2 clips) and the test part (1 to 3 clips), such as a, c, x: scores"
+        " may be too good.",
+    )
+
+
+def test_counts_that_are_the_same_in_all_folds_are_said_once():
+    folds = [Fold(f"fold{n}", clips((1, "a")), (), clips((2, "a"))) for n in (1, 2)]
+    (note,) = find_leaks(folds)
+    assert note.startswith("In 2 of 2 folds, 1 groups (places")
+    assert "training part (1 clips) and the test part (1 clips), such as a:" in note
+
+
 def test_the_same_file_in_two_parts_is_an_error():
     fold = Fold("fold1", clips((1, "a")), clips((1, "a")), ())
     with pytest.raises(DataError, match=r"1 files are in both .*training.*validation.*1-a"):

@@ -121,15 +121,14 @@ def test_folds_are_never_drawn_anew_unless_asked(tmp_path):
         load(settings("urbansound8k"), root=tmp_path, folds=5)
     chosen = settings("urbansound8k", RANDOM, published_folds=False)
     data = load(chosen, root=tmp_path)
-    assert [fold.name for fold in data.folds] == ["fold1"]
+    assert len(data.folds) == 10  # as many as are published
     assert data.notes[0] == (
         "UrbanSound8K.csv gives 10 folds (column 'fold'), which are ignored"
         " (dataset.published_folds: false): do not compare the scores with those of its folds."
     )
-    fold = data.folds[0]
-    shared = {c.group for c in fold.train} & {c.group for c in fold.test}
+    shared = [len({c.group for c in f.train} & {c.group for c in f.test}) for f in data.folds]
     (leak,) = (note for note in data.notes if "training part" in note and "test part" in note)
-    assert f"{len(shared)} groups (places, speakers or source recordings)" in leak
+    assert f"{min(shared)} to {max(shared)} groups (places, speakers or source recordings)" in leak
     assert len(load(chosen, root=tmp_path, folds=5).folds) == 5
     by_source = load(settings("urbansound8k", GROUP, published_folds=False), root=tmp_path, folds=5)
     assert not any("are in both" in note for note in by_source.notes)

@@ -1,8 +1,10 @@
+import csv
+
 import numpy as np
 import pytest
 
-from utils.errors import DataError
-from utils.evaluation import Predictions, read_system_output, write_system_output
+from utils.errors import DataError, UserError
+from utils.evaluation import Predictions, read_system_output, write_labels, write_system_output
 
 CLASSES = ("bus", "metro", "tram")
 HEADER = "filename\tscene_label\tbus\tmetro\ttram\n"
@@ -93,3 +95,27 @@ def test_other_files_are_refused(tmp_path, content, message):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(DataError, match=r"none\.csv: cannot be read"):
         read_system_output(tmp_path / "none.csv")
+
+
+def test_labels_are_written_as_the_labelled_subset_lists_them(tmp_path):
+    path = tmp_path / "new" / "submission.csv"
+    names = ("7.wav", "fold1/0044-3-0-1.wav", "two.parts.flac", "a, b.wav")
+    rows = np.array([[0.2, 0.5, 0.3], [1.0, 0.0, 0.0], [0.1, 0.1, 0.8], [0.4, 0.4, 0.2]])
+    write_labels(path, Predictions(names, rows.astype(np.float32)), CLASSES)
+    assert path.read_bytes() == (b'ID,Class\n7,metro\n0044-3-0-1,bus\ntwo.parts,tram\n"a, b",bus\n')
+    with path.open(newline="") as stream:
+        assert [row["ID"] for row in csv.DictReader(stream)][3] == "a, b"
+
+
+def test_labels_of_no_clips_are_a_header(tmp_path):
+    path = tmp_path / "submission.csv"
+    write_labels(path, Predictions((), np.zeros((0, 3), np.float32)), CLASSES)
+    assert path.read_text() == "ID,Class\n"
+
+
+def test_labels_that_cannot_be_written_say_so(tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("a file where a folder is needed")
+    predictions = Predictions(("0.wav",), np.array([[1.0, 0.0, 0.0]], np.float32))
+    with pytest.raises(UserError, match="cannot be written"):
+        write_labels(blocked / "submission.csv", predictions, CLASSES)

@@ -111,6 +111,17 @@ def test_early_epochs_do_not_compete(tmp_path):
     assert trained.best_epoch == 4 + int(np.argmax(losses[3:]))
 
 
+def test_the_last_epoch_is_kept_where_that_is_chosen(tmp_path):
+    last = SelectSettings(metric="epoch", mode="max", after_epoch=0)
+    trained = run(tmp_path, select=last)
+    assert trained.best_epoch == len(trained.history) > 3
+    features, targets = arrays()
+    compile_model(trained.model, settings())
+    assert trained.model.evaluate(features, targets, verbose=0)[0] == pytest.approx(
+        trained.history[-1]["val_loss"], abs=1e-6
+    )
+
+
 def test_an_epoch_whose_metric_is_no_number_is_never_the_best(tmp_path):
     from utils.training.callbacks import KeepState
     from utils.training.checkpoint import Progress
