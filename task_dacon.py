@@ -74,7 +74,7 @@ def finish(
     if "evaluation" in predictions:
         submit(job, run, predictions["evaluation"])
     else:
-        withdraw(run)
+        run.withdraw(SUBMISSION)
         if job.output is not None:
             write_answers(job.output, predictions["test"], job.data.classes)
     table, *pictures = words.word_sections(results.scores)
@@ -105,14 +105,6 @@ def submit(job: Job, run: Run, predictions: Predictions) -> None:
         run.say(f"{name}: left out; every word is given the same probability.", style="yellow")
     for problem in answers.problems(path, ids=ids, classes=classes):
         run.say(f"to mend before handing in: {problem}", style="yellow")
-
-
-def withdraw(run: Run) -> None:
-    """Remove what an earlier ``-m eval`` wrote: the scores beside it would not be its own."""
-    path = run.folder / SUBMISSION
-    if path.exists():
-        path.unlink()
-        run.say(f"removed: {path}, of an earlier -m eval; run it again to have it.")
 
 
 def score_answers(asked: cli.Answers) -> None:

@@ -28,6 +28,7 @@ from utils.report.tables import show
 from utils.run import Run
 
 LIKELIEST = 3  # classes of a file that -m predict prints
+SUBMISSION = "submission.csv"  # in the run folder
 
 
 def develop(job: Job, run: Run, unlabelled: Sequence[Clip] = ()) -> Results:
@@ -41,6 +42,8 @@ def develop(job: Job, run: Run, unlabelled: Sequence[Clip] = ()) -> Results:
     if unlabelled:
         answers = experiment.predict_unlabelled()
         submit(run, answers, job.data.classes, wanted=[clip.name for clip in unlabelled])
+    else:
+        run.withdraw(SUBMISSION)
     if job.output is not None:
         write = write_labels if unlabelled else write_system_output
         write(job.output, answers, job.data.classes)
@@ -55,7 +58,7 @@ def evaluate(job: Job, run: Run) -> Results:
 
 def submit(run: Run, answers: Predictions, classes: Sequence[str], wanted: Sequence[str]) -> None:
     """Write submission.csv; name the clips that could not be read and have no label in it."""
-    path = run.folder / "submission.csv"
+    path = run.folder / SUBMISSION
     write_labels(path, answers, classes)
     run.say(f"submission: {path}")
     for name in sorted(set(wanted) - set(answers.names)):
@@ -87,6 +90,7 @@ SCRIPT = cli.Script(
     predict=partial(label_files, likeliest=LIKELIEST),
     score=score_answers,
     demo=demo_urban.make,
+    demo_names=("urbansound8k",),
 )
 
 if __name__ == "__main__":

@@ -78,6 +78,13 @@ class Run:
         """Folder and record of stages: the run's own, or a sub-folder's."""
         return Place(run=self, folder=self.folder / name)
 
+    def withdraw(self, name: str) -> None:
+        """Remove what an earlier ``-m eval`` wrote: the scores beside it would not be its own."""
+        path = self.folder / name
+        if path.exists():
+            path.unlink()
+            self.say(f"removed: {path}, of an earlier -m eval; run it again to have it.")
+
     def make_latest(self) -> None:
         """Let the link ``latest`` beside the folder point to this run."""
         beside = self.folder.with_name(f".latest.{self.folder.name}")

@@ -306,6 +306,27 @@ def test_eval_labels_the_unlabelled_clips(
     assert f"{results.overall['log_loss']:.3f}" in capsys.readouterr().out
 
 
+def test_unlabelled_clips_that_cannot_be_read_are_named(
+    urbansound, labelled, tiny_urban, tmp_path, capsys
+):
+    data = tmp_path / "data"
+    shutil.copytree(labelled, data)
+    (broken, *_), count = sorted((data / "Test").iterdir()), len(list((data / "Test").iterdir()))
+    broken.write_bytes(b"no audio")
+    arguments = ("-s", "tiny", "-p", tiny_urban, "--data", data, "--override", LABELLED)
+    skip = ("training.epochs=1", "audio.on_bad_audio=skip")
+    assert urbansound("-m", "eval", *arguments, *skip) == 0
+    printed = capsys.readouterr().out
+    assert f"{broken.name} could not be read, it has no row." in printed
+    submission = run_of(tmp_path) / "submission.csv"
+    assert len(submission.read_text().splitlines()) == count
+    assert any(broken.name in note for note in results_of(tmp_path).notes)
+    # without -m eval the same folder holds other scores: an old submission is not left beside them
+    assert urbansound(*arguments, *skip) == 0
+    assert f"removed: {submission}" in capsys.readouterr().out
+    assert not submission.exists()
+
+
 def test_without_data_it_runs_on_generated_sounds(
     urbansound, tiny_urban, tmp_path, monkeypatch, capsys
 ):

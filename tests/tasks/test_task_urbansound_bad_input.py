@@ -287,3 +287,9 @@ def test_what_is_short_broken_or_without_a_row_is_told(urbansound, urban, tiny_u
     assert urbansound(*predict) == 0
     found = np.array(table_of.read_text().splitlines()[1].split("\t")[2:], float)
     np.testing.assert_allclose(said, found, atol=1e-4)
+
+
+def test_the_demo_is_no_other_data_set(refused):
+    message = refused("--override", "dataset.name=esc10")
+    assert "the generated demo is a 'urbansound8k' set" in message
+    assert "with --data" in message

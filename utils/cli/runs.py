@@ -145,6 +145,7 @@ class Runs:
         if settings.set_id not in self._read:
             root, name = self.arguments.data, None
             if root is None:
+                self._require_demo(settings.dataset.name)
                 self.console.print(DEMO_NOTE, style="yellow")
                 folder = beside(self.script, settings.paths.demo)
                 root, name = fetch.demo_data(self.console, folder, self.script.demo), "demo"
@@ -160,6 +161,14 @@ class Runs:
                 ),
             )
         return self._read[settings.set_id]
+
+    def _require_demo(self, name: str) -> None:
+        readers = self.script.demo_names
+        if readers and name not in readers:
+            raise UserError(
+                f"dataset.name: the generated demo is a '{readers[0]}' set; name the folder of the "
+                f"'{name}' set with --data."
+            )
 
     def _open(self, resolved: "Resolved", job: Job, members: list[str] | None = None) -> Run:
         parameters = resolved.parameters() | {"seed": job.settings.seed}

@@ -50,6 +50,7 @@ class Script:
         demo: generates demo data in a folder from a seed, or finds it; gives the data set's folder.
         target: what the task predicts of a clip.
         combine: scores the ensemble of sets that were run; None where a task has no ensembles.
+        demo_names: values of ``dataset.name`` that can read the demo; empty: not checked.
     """
 
     name: str
@@ -62,3 +63,4 @@ class Script:
     demo: Callable[..., Path]
     target: TargetKind = "single_label"
     combine: Callable[[Job, Run, Sequence[Member]], Results] | None = None
+    demo_names: tuple[str, ...] = ()

@@ -149,6 +149,7 @@ def load_preset(settings: DatasetSettings, *, root: Path, folds: int | None, nam
     )
     notes = (
         *_lacking_folds(chosen, preset),
+        *_left_out_folds(data, settings, preset),
         *_unknown_sources(chosen, preset),
         *_unlisted(folder / preset.audio_folder, table, preset),
     )
@@ -192,6 +193,11 @@ def _find(root: Path, preset: Preset) -> tuple[Path, str]:
                 if (folder / table).is_file():
                     return folder, table
     table = preset.tables[-1]
+    if len(preset.tables) > 1 and root.is_dir():
+        raise DataError(
+            f"{root}: neither {' nor '.join(preset.tables)} is there, nor in {preset.published}; "
+            f"this is not {preset.title}."
+        )
     if preset.published:
         return find_folder(root, published=preset.published, sign=table), table
     if not root.is_dir():
@@ -284,6 +290,17 @@ def _class_number(table: Table, row: Row, column: str) -> int:
         return int(row[column])
     except ValueError as error:
         raise table.error(row, f"{column} '{row[column]}' is not a whole number.") from error
+
+
+def _left_out_folds(data: DataSet, settings: DatasetSettings, preset: Preset) -> tuple[str, ...]:
+    if preset.folds is None or not settings.published_folds or settings.folds is None:
+        return ()
+    if len(data.folds) >= preset.folds:
+        return ()
+    return (
+        f"dataset.folds: {len(data.folds)} of the {preset.folds} folds of {preset.title} are run:"
+        " do not compare the scores with published ones.",
+    )
 
 
 def _lacking_folds(table: Table, preset: Preset) -> Iterable[str]:

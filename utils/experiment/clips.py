@@ -109,7 +109,9 @@ class ClipExperiment:
             fold.check_parts()
         if self.unlabelled:
             with self.run.place("evaluation").stage("features"):
-                self._unlabelled_features = self._extract(self.unlabelled, learnt=())
+                found = self._extract(self.unlabelled, learnt=())
+            self.bad += found.store.bad
+            self._unlabelled_features = found
 
     def evaluation_fold(self, evaluation: Sequence[Clip]) -> FoldExperiment:
         """Make the fold of a submission: all labelled clips train, unlabelled ones are predicted.

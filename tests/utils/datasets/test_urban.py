@@ -110,6 +110,8 @@ def test_some_folds_of_a_table_and_folds_that_lack(tmp_path):
     assert data.notes == (
         "UrbanSound8K.csv has 3 of the 10 folds of UrbanSound8K: do not compare the scores with"
         " published ones.",
+        "dataset.folds: 2 of the 10 folds of UrbanSound8K are run: do not compare the scores with"
+        " published ones.",
     )
     with pytest.raises(DataError, match="has no fold 4, only 1, 2, 3"):
         load(settings("urbansound8k", folds=(4,)), root=tmp_path)
@@ -321,7 +323,7 @@ def test_sets_without_unlabelled_clips_say_so(tmp_path):
         ("urbansound8k", "neither metadata/UrbanSound8K.csv nor UrbanSound8K/metadata/"),
         ("urbansound_labelled", "train.csv is not there; this is not the labelled subset"),
         ("esc50", "neither meta/esc50.csv nor ESC-50-master/meta/esc50.csv is there"),
-        ("esc10", "neither meta/esc50.csv nor ESC-50-master/meta/esc50.csv is there"),
+        ("esc10", "neither meta/esc10.csv nor meta/esc50.csv is there, nor in ESC-50-master"),
     ],
 )
 def test_another_folder_is_one_sentence(tmp_path, name, message):
