@@ -62,7 +62,7 @@ class Events:
         _require_known(files, count=file_count, name="file")
         _require_known(classes, count=class_count, name="class")
         _require_order(files, classes, onsets, offsets)
-        order = np.lexsort((offsets, onsets, classes, files))
+        order = np.lexsort((offsets, onsets, files * class_count + classes))
         return cls(files[order], classes[order], onsets[order], offsets[order])
 
     def __len__(self) -> int:
