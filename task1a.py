@@ -10,18 +10,14 @@ from pathlib import Path
 
 from utils import cli
 from utils.datasets import demo, load_evaluation
-from utils.errors import UserError
 from utils.evaluation import (
     Predictions,
     SceneScores,
-    read_system_output,
     score_scenes,
     write_system_output,
 )
 from utils.experiment import ClipExperiment, Job, finish_labels, label_files, submit
-from utils.report import scenes
 from utils.report.results import Results
-from utils.report.tables import show
 from utils.run import Run
 
 
@@ -61,16 +57,6 @@ def evaluate(job: Job, run: Run) -> Results:
     return results
 
 
-def score_answers(asked: cli.Answers) -> None:
-    """Score a system output file against the labels of the test part."""
-    if asked.truth is not None:
-        raise UserError("task1a.py scores against the data set's labels; leave --ground_truth out.")
-    job = asked.job()
-    answers = read_system_output(asked.path, classes=job.data.classes)
-    results = score(job, answers.of(job.data.test), job.settings.evaluation.bootstrap).as_dict()
-    show(job.console, scenes.class_table(results), scenes.group_table(results))
-
-
 SCRIPT = cli.Script(
     name="task1a",
     title="Acoustic scene classification with low complexity (DCASE 2021 task 1A).",
@@ -78,7 +64,7 @@ SCRIPT = cli.Script(
     develop=develop,
     evaluate=evaluate,
     predict=label_files,
-    score=score_answers,
+    score=partial(cli.score_labels, score=score),
     demo=demo.make,
 )
 

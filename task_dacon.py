@@ -14,9 +14,9 @@ from utils import cli
 from utils.datasets import Clip, demo_words, load_evaluation
 from utils.datasets.dacon import template_ids
 from utils.evaluation import Predictions, WordScores, answers, score_words
-from utils.experiment import ClipExperiment, Ensemble, Job, Member, keep, label_files
-from utils.report import html, size, words
-from utils.report.results import Results, write_results
+from utils.experiment import ClipExperiment, Ensemble, Job, Member, keep, label_files, publish
+from utils.report import words
+from utils.report.results import Results
 from utils.report.section import Section
 from utils.report.tables import show
 from utils.run import Run
@@ -67,7 +67,6 @@ def finish(
     curves: Sequence[Section] = (),
 ) -> Results:
     """Write results.json, the predictions of each part, and the report; print the tables."""
-    write_results(run.folder / "results.json", results)
     keep(run.folder, predictions)
     for part in ("test", "out_of_fold"):
         write_answers(run.folder / f"{part}.csv", predictions[part], job.data.classes)
@@ -78,11 +77,8 @@ def finish(
         if job.output is not None:
             write_answers(job.output, predictions["test"], job.data.classes)
     table, *pictures = words.word_sections(results.scores)
-    parameters = (run.folder / "parameters.yaml").read_text(encoding="utf-8")
-    html.write_report(run.folder / "report.html", results, (table, *curves, *pictures), parameters)
-    tables = [*words.word_tables(results.scores), size.export_table(results)]
-    show(run.console, *tables, size.limits_table(results.limits))
-    run.say(f"report: {run.folder / 'report.html'}")
+    tables = words.word_tables(results.scores)
+    publish(run, results, sections=(table, *curves, *pictures), tables=tables)
     return results
 
 

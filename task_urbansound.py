@@ -12,19 +12,15 @@ from pathlib import Path
 
 from utils import cli
 from utils.datasets import Clip, demo_urban, load_evaluation
-from utils.errors import UserError
 from utils.evaluation import (
     Predictions,
     SceneScores,
-    read_system_output,
     score_scenes,
     write_labels,
     write_system_output,
 )
 from utils.experiment import ClipExperiment, Job, finish_labels, label_files
-from utils.report import scenes
 from utils.report.results import Results
-from utils.report.tables import show
 from utils.run import Run
 
 LIKELIEST = 3  # classes of a file that -m predict prints
@@ -71,16 +67,6 @@ def score(job: Job, predictions: Predictions, bootstrap: int) -> SceneScores:
     return score_scenes(predictions, classes=classes, bootstrap=bootstrap, seed=seed)
 
 
-def score_answers(asked: cli.Answers) -> None:
-    """Score a file of answers against the labels of all folds' test clips."""
-    if asked.truth is not None:
-        raise UserError("task_urbansound.py scores by the data's labels; leave --ground_truth out.")
-    job = asked.job()
-    answers = read_system_output(asked.path, classes=job.data.classes)
-    found = score(job, answers.of(job.data.test), job.settings.evaluation.bootstrap).as_dict()
-    show(job.console, scenes.class_table(found), scenes.group_table(found))
-
-
 SCRIPT = cli.Script(
     name="task_urbansound",
     title="Urban and environmental sounds (UrbanSound8K, ESC), one label a clip.",
@@ -88,7 +74,7 @@ SCRIPT = cli.Script(
     develop=develop,
     evaluate=evaluate,
     predict=partial(label_files, likeliest=LIKELIEST),
-    score=score_answers,
+    score=partial(cli.score_labels, score=score),
     demo=demo_urban.make,
     demo_names=("urbansound8k",),
 )

@@ -1,12 +1,15 @@
 """Files that are written whole or not at all, and short identities for what determines a result."""
 
+import csv
 import hashlib
+import io
 import json
+import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, SupportsFloat
 
 from utils.errors import UserError
 
@@ -65,6 +68,22 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text whole or not at all."""
     write_bytes(path, text.encode("utf-8"))
+
+
+def write_csv(
+    path: Path, header: Sequence[str], rows: Iterable[Sequence[object]], *, separator: str = ","
+) -> None:
+    """Write a table with a header line, whole or not at all; lines end in a line feed."""
+    table = io.StringIO()
+    writer = csv.writer(table, delimiter=separator, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    write_text(path, table.getvalue())
+
+
+def or_none(value: SupportsFloat) -> float | None:
+    """Plain float, or None for NaN, which JSON cannot hold."""
+    return None if math.isnan(value) else float(value)
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -6,7 +6,7 @@ import platform
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -282,3 +282,12 @@ def _git(folder: Path, *arguments: str) -> str:
         ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True
     )
     return answer.stdout.strip()
+
+
+def summed_seconds(records: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """Seconds of each stage, summed over folds or runs."""
+    seconds: dict[str, float] = {}
+    for record in records:
+        for stage, value in record.items():
+            seconds[stage] = round(seconds.get(stage, 0.0) + value, 3)
+    return seconds

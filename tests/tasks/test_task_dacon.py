@@ -6,13 +6,13 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
+from tests.tasks.processes import wait_for_epochs
 from utils.evaluation import answers
 from utils.report.results import read_results
 
@@ -354,17 +354,6 @@ def test_interrupted_by_kill_it_ends_as_if_undisturbed(dacon, words, tiny_words,
     quiet = (tmp_path / "quiet" / "tiny" / "latest").resolve()
     assert (run_of(tmp_path) / "history.csv").read_bytes() == (quiet / "history.csv").read_bytes()
     assert results_of(tmp_path).scores == read_results(quiet / "results.json").scores
-
-
-def wait_for_epochs(runs, number, process):
-    """Wait until a training wrote some rows of its history."""
-    start = time.monotonic()
-    while time.monotonic() - start < 120 and process.poll() is None:
-        written = [path.read_text().count("\n") for path in runs.glob("*/history.csv")]
-        if written and written[0] > number:
-            return
-        time.sleep(0.01)
-    pytest.fail(f"no {number} epochs: {process.stdout.read().decode()}")
 
 
 def test_without_data_it_runs_on_generated_words(dacon, tiny_words, tmp_path, monkeypatch, capsys):

@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import pytest
 import soundfile
 import soxr
 
+from tests.tasks.processes import wait_for_epochs
 from utils.evaluation import read_system_output
 from utils.report.results import read_results
 
@@ -259,17 +259,6 @@ def test_interrupted_by_kill_it_ends_as_if_undisturbed(urbansound, urban, tiny_u
     for name in ("history.csv", "system_output.csv"):
         assert (run_of(tmp_path) / name).read_bytes() == (quiet / name).read_bytes()
     assert results_of(tmp_path).scores == read_results(quiet / "results.json").scores
-
-
-def wait_for_epochs(runs, number, process):
-    """Wait until a training wrote some rows of its history."""
-    start = time.monotonic()
-    while time.monotonic() - start < 120 and process.poll() is None:
-        written = [path.read_text().count("\n") for path in runs.glob("*/history.csv")]
-        if written and written[0] > number:
-            return
-        time.sleep(0.01)
-    pytest.fail(f"no {number} epochs: {process.stdout.read().decode()}")
 
 
 LABELLED = "dataset.name=urbansound_labelled"

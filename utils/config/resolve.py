@@ -28,14 +28,8 @@ from utils.config.validate import validate
 from utils.errors import ConfigError
 
 _BLOCKS = ("defaults", "sets", "models")
-_SET_ONLY = (
-    "set_id",
-    "description",
-    "based_on",
-    "task",
-    "ensemble",
-    "demo",
-)  # not settings to override
+_SET_ONLY = ("set_id", "description", "based_on", "task", "ensemble", "demo")
+"""Keys of a set that cannot be overridden."""
 
 
 @dataclass(frozen=True)

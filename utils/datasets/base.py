@@ -1,8 +1,11 @@
 """What every data set becomes: clips, folds of clips, and the data set itself."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+
+import numpy as np
 
 from utils.config.schema import MixingSettings
 from utils.errors import DataError
@@ -123,6 +126,25 @@ class DataSet:
                 ],
             }
         )
+
+
+def labels_and_weights(
+    shares: np.ndarray, classes: Sequence[str]
+) -> list[tuple[tuple[str, ...], tuple[float, ...]]]:
+    """Labels and weights of clips: their classes with a share above 0, and these shares.
+
+    Args:
+        shares: (clips, classes), 0 and more.
+        classes: names of the columns.
+    """
+    rows, columns = np.nonzero(shares)
+    names = [classes[column] for column in columns.tolist()]
+    weights = shares[rows, columns].tolist()
+    ends = np.cumsum(np.bincount(rows, minlength=len(shares))).tolist()
+    return [
+        (tuple(names[start:end]), tuple(weights[start:end]))
+        for start, end in zip([0, *ends[:-1]], ends, strict=True)
+    ]
 
 
 def _parts(fold: Fold) -> tuple[tuple[Clip, ...], ...]:

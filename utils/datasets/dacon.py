@@ -13,12 +13,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from utils.audio import read_header
 from utils.config.schema import AudioSettings, DatasetSettings
 from utils.datasets.answers_table import AnswersTable, id_key, read_answers, read_template
-from utils.datasets.base import Clip, DataSet, Fold
+from utils.datasets.base import Clip, DataSet, Fold, labels_and_weights
 from utils.datasets.kfold import complete
 from utils.datasets.layout import reading
 from utils.datasets.tables import nearest, read_table
@@ -198,20 +196,10 @@ def _matched(table: AnswersTable, folder: AudioFolder) -> list[str]:
 
 def _labelled(table: AnswersTable, folder: AudioFolder) -> tuple[Clip, ...]:
     """Clips in the order of the rows; labels are the words with a share above 0."""
-    files = _matched(table, folder)
-    rows, columns = np.nonzero(table.shares)
-    words = [table.classes[column] for column in columns.tolist()]
-    weights = table.shares[rows, columns].tolist()
-    ends = np.cumsum(np.bincount(rows, minlength=len(files))).tolist()
-    part = folder.path.name
+    told = labels_and_weights(table.shares, table.classes)
     return tuple(
-        Clip(
-            name=f"{part}/{file}",
-            path=folder.path / file,
-            labels=tuple(words[start:end]),
-            weights=tuple(weights[start:end]),
-        )
-        for file, start, end in zip(files, [0, *ends[:-1]], ends, strict=True)
+        Clip(f"{folder.path.name}/{file}", folder.path / file, labels, weights=weights)
+        for file, (labels, weights) in zip(_matched(table, folder), told, strict=True)
     )
 
 

@@ -6,7 +6,7 @@ evaluation set in the layout of 2021.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -14,9 +14,9 @@ import numpy as np
 
 from utils.datasets import demo_sounds
 from utils.datasets.demo_devices import DEVICES, capture
-from utils.datasets.demo_folder import wav, whole_folder, write_missing
+from utils.datasets.demo_folder import named, wav, whole_folder, write_missing
 from utils.datasets.tau import EDITIONS
-from utils.files import digest, write_text
+from utils.files import write_text
 
 SOURCES = ("demo.py", "demo_devices.py", "demo_folder.py", "demo_sounds.py")
 EDITION = EDITIONS["tau_urban_2020_mobile"]
@@ -95,8 +95,7 @@ def make(
         UserError: when the folder cannot be written.
     """
     size = size or DemoSize()
-    sources = [(Path(__file__).parent / name).read_text("utf-8") for name in SOURCES]
-    complete = root / f"demo-{seed}-{digest([asdict(size), sources])}"
+    complete = named(root, "demo", seed=seed, size=size, sources=SOURCES)
     if complete.is_dir():
         return complete
     training, test = _development(seed, size)

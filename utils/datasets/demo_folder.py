@@ -5,13 +5,29 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from utils.files import writing
+from utils.files import digest, writing
 
 BATCH = 20
+
+
+def named(root: Path, kind: str, *, seed: int, size: Any, sources: Sequence[str]) -> Path:
+    """Folder of a demo: another one for another seed, size or program.
+
+    Args:
+        root: folder of demo data.
+        kind: first word of the name.
+        seed: of the generation.
+        size: dataclass with the numbers of files.
+        sources: the modules beside this one that decide the content.
+    """
+    texts = [(Path(__file__).parent / name).read_text("utf-8") for name in sources]
+    return root / f"{kind}-{seed}-{digest([asdict(size), texts])}"
 
 
 @contextmanager

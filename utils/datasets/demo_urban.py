@@ -5,17 +5,17 @@ fold, as published; rates, bit depths and channels are mixed, as they are there.
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from utils.datasets.demo_folder import wav, whole_folder, write_missing
+from utils.datasets.demo_folder import named, wav, whole_folder, write_missing
 from utils.datasets.demo_sounds import SAMPLE_RATE, decibels
 from utils.datasets.demo_urban_sounds import record, scene
 from utils.datasets.urban import CLASSES, PRESETS
-from utils.files import digest, write_text
+from utils.files import write_csv
 
 SOURCES = ("demo_folder.py", "demo_sounds.py", "demo_urban.py", "demo_urban_sounds.py")
 PUBLISHED = PRESETS["urbansound8k"]
@@ -116,17 +116,15 @@ def make(
         UserError: when the folder cannot be written.
     """
     size = size or UrbanSize()
-    sources = [(Path(__file__).parent / name).read_text("utf-8") for name in SOURCES]
-    complete = root / f"urban-{seed}-{digest([asdict(size), sources])}"
+    complete = named(root, "urban", seed=seed, size=size, sources=SOURCES)
     if complete.is_dir():
         return complete
     slices = _slices(seed, size)
     with whole_folder(complete) as folder:
         for part in slices:
             (folder / part.path).parent.mkdir(parents=True, exist_ok=True)
-        rows = [HEADER, *(part.row for part in slices)]
         table = folder / PUBLISHED.published / PUBLISHED.tables[0]
-        write_text(table, "".join(",".join(row) + "\n" for row in rows))
+        write_csv(table, HEADER, [part.row for part in slices])
         files = {part.path: part for part in slices}
         encode = partial(_encode, files, seed)
         write_missing(folder, list(files), encode, jobs=jobs, progress=progress)

@@ -6,15 +6,15 @@ limited-vocabulary speech recognition" (2018); the words are the thirty of its f
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from utils.datasets.demo_folder import wav, whole_folder, write_missing
+from utils.datasets.demo_folder import named, wav, whole_folder, write_missing
 from utils.datasets.demo_phonemes import WORDS
 from utils.datasets.demo_voices import SAMPLE_RATE, Speaker, speak, speaker
-from utils.files import digest, write_text
+from utils.files import write_text
 
 SOURCES = ("demo_folder.py", "demo_phonemes.py", "demo_voices.py", "demo_words.py")
 LISTS = {"validation": "validation_list.txt", "test": "testing_list.txt"}
@@ -83,8 +83,7 @@ def make(
         UserError: when the folder cannot be written.
     """
     size = size or WordsSize()
-    sources = [(Path(__file__).parent / name).read_text("utf-8") for name in SOURCES]
-    complete = root / f"words-{seed}-{digest([asdict(size), sources])}"
+    complete = named(root, "words", seed=seed, size=size, sources=SOURCES)
     if complete.is_dir():
         return complete
     cast = _Cast(seed, size)

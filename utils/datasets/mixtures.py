@@ -6,10 +6,8 @@
 clips. Recordings are read as they are needed; the latest up to ``_HELD_BYTES`` stay in memory.
 """
 
-import csv
 import fcntl
 import hashlib
-import io
 import shutil
 import wave
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,9 +20,9 @@ import numpy as np
 
 from utils.audio import fit_length, read_audio
 from utils.config.schema import AudioSettings, MixingSettings
-from utils.datasets.base import Clip
+from utils.datasets.base import Clip, labels_and_weights
 from utils.errors import AudioError, DataError
-from utils.files import digest, read_json, write_json, write_text, writing
+from utils.files import digest, read_json, write_csv, write_json, writing
 from utils.mixing import Recipes, draw, mix, shares
 
 CODE_VERSION = 2
@@ -303,13 +301,13 @@ def _write_tables(folder: Path, parts: Sequence[Part], classes: Sequence[str]) -
         )
     header = ["id", *classes]
     for kind, lines in answers.items():
-        _write_csv(folder / f"{kind}_answer.csv", header, lines)
+        write_csv(folder / f"{kind}_answer.csv", header, lines)
     if "test" in answers:
         uniform = [f"{1 / len(classes):.8g}"] * len(classes)
-        _write_csv(
+        write_csv(
             folder / "submission.csv", header, ([line[0], *uniform] for line in answers["test"])
         )
-    _write_csv(
+    write_csv(
         folder / "mixtures.csv",
         ["id", "part", "words", "speakers", "files", "gains_db", "shift_seconds"],
         (row for part in parts for row in _recipe_rows(part)),
@@ -332,28 +330,13 @@ def _recipe_rows(part: Part) -> Iterator[list[str]]:
         yield [name, part.name, *(_LIST.join(cell) for cell in cells)]
 
 
-def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    write_text(path, text.getvalue())
-
-
 def _clips(part: Part, classes: Sequence[str], folder: Path, name: str) -> tuple[Clip, ...]:
-    clips = []
-    for file, row in zip(part.ids, shares(part.labels, classes=len(classes)), strict=True):
-        there = np.flatnonzero(row).tolist()
-        place = f"{part.folder}/{file}.wav"
-        clips.append(
-            Clip(
-                name=f"{name}/{place}",
-                path=folder / place,
-                labels=tuple(classes[number] for number in there),
-                weights=tuple(row[there].tolist()),
-            )
-        )
-    return tuple(clips)
+    told = labels_and_weights(shares(part.labels, classes=len(classes)), classes)
+    places = (f"{part.folder}/{file}.wav" for file in part.ids)
+    return tuple(
+        Clip(f"{name}/{place}", folder / place, labels, weights=weights)
+        for place, (labels, weights) in zip(places, told, strict=True)
+    )
 
 
 def _recipe_digest(part: Part) -> str:

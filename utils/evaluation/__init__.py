@@ -1,6 +1,6 @@
 """From predictions to scores, to the challenge's files, and to what is wrong with such files."""
 
-from utils.evaluation.folds import summarise_folds
+from utils.evaluation.folds import OverallScores, summarise_folds
 from utils.evaluation.predictions import Predictions, average, pool
 from utils.evaluation.scenes import SceneScores, device_order, score_scenes
 from utils.evaluation.system_output import (
@@ -12,6 +12,7 @@ from utils.evaluation.system_output import (
 from utils.evaluation.words import WordScores, score_words
 
 __all__ = [
+    "OverallScores",
     "Predictions",
     "SceneScores",
     "SystemOutput",

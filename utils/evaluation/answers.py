@@ -4,8 +4,6 @@ Ground truth and answers have one layout, so one reader serves both. A template 
 empty submission file) says which ids are wanted, and in which order.
 """
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -17,7 +15,7 @@ from utils.datasets.answers_table import FOLDERS, id_key, read_answers, read_cel
 from utils.datasets.base import Clip
 from utils.errors import DataError
 from utils.evaluation.predictions import Predictions, require_distributions
-from utils.files import write_text
+from utils.files import write_csv
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,12 +58,11 @@ def write(
     require_distributions(Predictions(tuple(ids), probabilities), class_count=len(classes))
     rows = np.asarray(probabilities, dtype=np.float64)
     rows = rows / rows.sum(axis=1, keepdims=True)
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow([ID, *classes])
-    for name, row in zip(ids, rows, strict=True):
-        writer.writerow([name, *(f"{value:.9g}" for value in row.tolist())])
-    write_text(path, table.getvalue())
+    lines = (
+        [name, *(f"{value:.9g}" for value in row.tolist())]
+        for name, row in zip(ids, rows, strict=True)
+    )
+    write_csv(path, [ID, *classes], lines)
 
 
 def read(path: Path, *, classes: Sequence[str] | None = None) -> Answers:

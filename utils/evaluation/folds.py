@@ -6,15 +6,15 @@ from typing import Any, Protocol
 import numpy as np
 
 
-class Scores(Protocol):
+class OverallScores(Protocol):
     """Scores of any task."""
 
     @property
-    def overall(self) -> Mapping[str, float]:
+    def overall(self) -> dict[str, float]:
         """Scores over all clips by name."""
 
 
-def summarise_folds(folds: Mapping[str, Scores]) -> dict[str, dict[str, Any]]:
+def summarise_folds(folds: Mapping[str, OverallScores]) -> dict[str, dict[str, Any]]:
     """Overall scores of each fold, their mean and their standard deviation.
 
     Args:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from utils.evaluation.predictions import Predictions, require_distributions
+from utils.files import or_none
 from utils.metrics.bootstrap import bootstrap_intervals
 from utils.metrics.classification import (
     class_f1,
@@ -109,7 +110,7 @@ def score_scenes(
         per_class={
             name: {
                 **_class_cell(totals.sum(axis=0), number),
-                "f1": _or_none(f1),
+                "f1": or_none(f1),
                 "per_device": {
                     device: _class_cell(cells, number) for device, cells in of_device.items()
                 },
@@ -159,8 +160,8 @@ def _cell(totals: np.ndarray) -> dict[str, Any]:
     """Macro scores and clip count of summed totals (3, classes)."""
     scores = overall_scores(totals)
     return {
-        "accuracy": _or_none(scores["accuracy"]),
-        "log_loss": _or_none(scores["log_loss"]),
+        "accuracy": or_none(scores["accuracy"]),
+        "log_loss": or_none(scores["log_loss"]),
         "clips": int(totals[0].sum()),
     }
 
@@ -169,8 +170,8 @@ def _class_cell(totals: np.ndarray, number: int) -> dict[str, Any]:
     """Scores and clip count of one class of summed totals (3, classes)."""
     scores = class_scores(totals)
     return {
-        "accuracy": _or_none(scores["accuracy"][number]),
-        "log_loss": _or_none(scores["log_loss"][number]),
+        "accuracy": or_none(scores["accuracy"][number]),
+        "log_loss": or_none(scores["log_loss"][number]),
         "clips": int(totals[0, number]),
     }
 
@@ -238,8 +239,3 @@ def _official_accuracy(
     if abs(official - own) > 1e-12:
         raise RuntimeError(f"sed_eval gives accuracy {official!r}, utils.metrics {own!r}")
     return official
-
-
-def _or_none(value: float | np.ndarray) -> float | None:
-    """Plain float, or None for NaN, which JSON cannot hold."""
-    return None if np.isnan(value) else float(value)

@@ -5,7 +5,6 @@ header of these names.
 """
 
 import csv
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -15,7 +14,7 @@ import numpy as np
 from utils.datasets.base import Clip
 from utils.errors import DataError
 from utils.evaluation.predictions import Predictions, sum_tolerance
-from utils.files import write_text
+from utils.files import write_csv
 
 FIRST_COLUMNS = ("filename", "scene_label")
 
@@ -70,18 +69,17 @@ def write_system_output(path: Path, predictions: Predictions, classes: Sequence[
     Raises:
         UserError: when the file cannot be written.
     """
-    table = io.StringIO()
-    writer = csv.writer(table, delimiter="\t", lineterminator="\n")
-    writer.writerow([*FIRST_COLUMNS, *classes])
-    rows = zip(
+    told = zip(
         predictions.names,
         predictions.predicted.tolist(),
         predictions.probabilities.tolist(),
         strict=True,
     )
-    for name, label, probabilities in rows:
-        writer.writerow([name, classes[label], *(f"{value:.9g}" for value in probabilities)])
-    write_text(path, table.getvalue())
+    rows = (
+        [name, classes[label], *(f"{value:.9g}" for value in probabilities)]
+        for name, label, probabilities in told
+    )
+    write_csv(path, [*FIRST_COLUMNS, *classes], rows, separator="\t")
 
 
 def write_labels(path: Path, predictions: Predictions, classes: Sequence[str]) -> None:
@@ -95,12 +93,9 @@ def write_labels(path: Path, predictions: Predictions, classes: Sequence[str]) -
     Raises:
         UserError: when the file cannot be written.
     """
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(["ID", "Class"])
-    for name, label in zip(predictions.names, predictions.predicted.tolist(), strict=True):
-        writer.writerow([PurePosixPath(name).stem, classes[label]])
-    write_text(path, table.getvalue())
+    labelled = zip(predictions.names, predictions.predicted.tolist(), strict=True)
+    rows = ((PurePosixPath(name).stem, classes[label]) for name, label in labelled)
+    write_csv(path, ["ID", "Class"], rows)
 
 
 def read_system_output(path: Path, *, classes: Sequence[str] | None = None) -> SystemOutput:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from utils.evaluation.predictions import Predictions, require_distributions
+from utils.files import or_none
 from utils.metrics.bootstrap import bootstrap_intervals
 from utils.metrics.calibration import Reliability, reliability
 from utils.metrics.classification import ratio
@@ -153,7 +154,7 @@ def _word_cells(
     }
     return {
         word: {
-            **{name: _or_none(values[number]) for name, values in columns.items()},
+            **{name: or_none(values[number]) for name, values in columns.items()},
             "clips": int(clips[number]),
         }
         for number, word in enumerate(classes)
@@ -173,8 +174,3 @@ def _filled_bins(bins: Reliability) -> list[dict[str, float]]:
         }
         for number in np.flatnonzero(bins.counts)
     ]
-
-
-def _or_none(value: float) -> float | None:
-    """Plain float, or None for NaN, which JSON cannot hold."""
-    return None if np.isnan(value) else float(value)

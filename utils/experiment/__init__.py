@@ -5,6 +5,7 @@ from utils.experiment.ensemble import Ensemble, Member, keep, read_member
 from utils.experiment.job import Job
 from utils.experiment.labelled import finish as finish_labels
 from utils.experiment.labels import label_files
+from utils.experiment.publish import publish
 from utils.experiment.submission import submit
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "finish_labels",
     "keep",
     "label_files",
+    "publish",
     "read_member",
     "submit",
 ]

@@ -8,7 +8,7 @@ import numpy as np
 from utils import training
 from utils.datasets import Clip, Fold
 from utils.datasets.split import split_validation
-from utils.evaluation import Predictions, average, pool, summarise_folds
+from utils.evaluation import OverallScores, Predictions, average, pool, summarise_folds
 from utils.experiment.facts import model_facts, uncounted
 from utils.experiment.fold import FoldExperiment, build_network
 from utils.experiment.job import Job
@@ -21,7 +21,7 @@ from utils.report.plots import WrongClip
 from utils.report.results import ExportFacts, Results
 from utils.report.scenes import pick_wrong
 from utils.report.section import Section
-from utils.run import Place, Run
+from utils.run import Place, Run, summed_seconds
 
 AVERAGED = (
     "Scores are those of {} networks averaged; sizes, operations, limits and times are of one."
@@ -29,12 +29,8 @@ AVERAGED = (
 """What a table of sizes does not show where all folds answer together."""
 
 
-class Scores(Protocol):
+class Scores(OverallScores, Protocol):
     """What a task's scores have in common."""
-
-    @property
-    def overall(self) -> dict[str, float]:
-        """Scores over all clips by name."""
 
     def as_dict(self) -> dict[str, Any]:
         """The scores as plain data for results.json."""
@@ -252,11 +248,7 @@ class ClipExperiment:
     def _seconds(self) -> dict[str, float]:
         """Seconds of each stage, summed over the folds."""
         places = {place.folder: place for place in (self.run.place(), *self._places())}
-        seconds: dict[str, float] = {}
-        for place in places.values():
-            for stage, value in place.seconds.items():
-                seconds[stage] = round(seconds.get(stage, 0.0) + value, 3)
-        return seconds
+        return summed_seconds(place.seconds for place in places.values())
 
     def _places(self) -> tuple[Place, ...]:
         return tuple(fold.place for fold in self.folds)

@@ -13,7 +13,7 @@ from utils.experiment.job import Job
 from utils.files import whole_file
 from utils.metrics.ensemble import fit_weights
 from utils.report.results import ModelFacts, Results, read_results
-from utils.run import Run
+from utils.run import Run, summed_seconds
 
 KEPT = "kept_predictions.npz"
 PARTS = ("test", "out_of_fold", "evaluation")
@@ -96,7 +96,7 @@ class Ensemble:
             seed=job.settings.seed,
             commit=run.source.commit,
             versions=run.source.versions,
-            stages=self._seconds(),
+            stages=summed_seconds(member.results.stages for member in self.members),
             scores=scores,
             model=ModelFacts(
                 parameters=sum(model.parameters for model in known),
@@ -108,14 +108,6 @@ class Ensemble:
             notes=(*job.data.notes, *self.notes()),
             differences_in_demo=job.demo_differences,
         )
-
-    def _seconds(self) -> dict[str, float]:
-        """Seconds of each stage, summed over the members."""
-        seconds: dict[str, float] = {}
-        for member in self.members:
-            for stage, value in member.results.stages.items():
-                seconds[stage] = round(seconds.get(stage, 0.0) + value, 3)
-        return seconds
 
     def notes(self) -> tuple[str, ...]:
         """One sentence with the weights."""

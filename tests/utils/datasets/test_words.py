@@ -6,8 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given
-from hypothesis import strategies as st
 
 from utils.config.schema import (
     AudioSettings,
@@ -16,9 +14,7 @@ from utils.config.schema import (
     MixingSettings,
     ValidationSettings,
 )
-from utils.datasets.base import Clip
-from utils.datasets.word_files import take_speakers
-from utils.datasets.words import divide, load_words
+from utils.datasets.words import load_words
 from utils.errors import DataError
 
 AUDIO = AudioSettings(sample_rate=8000, seconds=0.05)
@@ -277,29 +273,6 @@ def test_cross_validation_by_speaker(root):
     assert one.folds == data.folds[1:2]
 
 
-def test_folds_are_balanced_by_recordings_and_have_enough_speakers():
-    sizes = [40, 3, 3, 3, 3, 3, 3, 3, 3]
-    clips = [
-        Clip(f"{speaker}-{take}", Path(), ("go",), str(speaker))
-        for speaker, takes in enumerate(sizes)
-        for take in range(takes)
-    ]
-    divisions = divide(clips, 3, settings(mixing={"words": 2}))
-    tested = [{clip.group for clip in division["test"]} for division in divisions]
-    assert sorted(map(len, tested)) == [2, 3, 4]
-    assert all(len({clip.group for clip in d["validation"]}) >= 2 for d in divisions)
-    assert all(len({clip.group for clip in d["train"]}) >= 2 for d in divisions)
-
-
-def test_speakers_are_taken_by_their_share_of_the_recordings(rng):
-    clips = [Clip(f"{n}", Path(), ("go",), str(n % 50)) for n in range(500)]
-    assert len(take_speakers(clips, 0.3, at_least=4, rng=rng)) == 15
-    assert len(take_speakers(clips, 0.01, at_least=4, rng=rng)) == 4
-    assert len(take_speakers(clips, 0.99, at_least=4, rng=rng)) == 46
-    with pytest.raises(DataError, match="50 speakers cannot be divided into two parts of 26"):
-        take_speakers(clips, 0.5, at_least=26, rng=rng)
-
-
 def test_words_missing_from_a_part_are_noted(root):
     text = (root / "words.csv").read_text("utf-8")
     kept = [line for line in text.splitlines() if not (",no," in line and line.endswith("test"))]
@@ -369,27 +342,6 @@ def test_too_few_speakers_for_folds(root):
         load(root, folds=3)
     with pytest.raises(DataError, match=r"training\.folds: 7 .* 2 folds of 2 .*, 8 in all; change"):
         load(root, settings(mixing={"words": 2}), folds=2)
-
-
-@given(st.lists(st.integers(1, 20), min_size=1, max_size=24), st.integers(2, 5), st.integers(1, 4))
-def test_folds_are_made_or_the_message_names_their_setting(sizes, folds, needed):
-    clips = [
-        Clip(f"{speaker}-{take}", Path(), ("go",), f"{speaker:02d}")
-        for speaker, takes in enumerate(sizes)
-        for take in range(takes)
-    ]
-    if len(sizes) < needed * (4 if folds == 2 else folds):
-        with pytest.raises(DataError, match=r"^training\.folds: "):
-            divide(clips, folds, settings(mixing={"words": needed}))
-        return
-    divisions = divide(clips, folds, settings(mixing={"words": needed}))
-    assert sorted(clip.name for one in divisions for clip in one["test"]) == sorted(
-        clip.name for clip in clips
-    )
-    for division in divisions:
-        speakers = [{clip.group for clip in part} for part in division.values()]
-        assert min(map(len, speakers)) >= needed
-        assert len(set().union(*speakers)) == sum(map(len, speakers)) == len(sizes)
 
 
 def test_a_listed_file_that_is_not_there_is_noted(tmp_path):

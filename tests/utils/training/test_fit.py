@@ -7,13 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pydantic import ValidationError
 
 from utils.config.schema import ScheduleSettings, SelectSettings, TrainingSettings
 from utils.errors import ConfigError, UserError
 from utils.training import compile_model, fit
 from utils.training.compiling import make_optimizer
-from utils.training.devices import check_batch_size, use_xla
 
 CLIPS, BATCH, STEPS, EPOCHS = 22, 4, 6, 5  # the last batch of an epoch is smaller
 
@@ -326,38 +324,10 @@ def test_misspelt_training_settings(changes, message):
     assert message in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("choice", "deterministic", "gpus", "expected"),
-    [
-        ("auto", True, ["GPU:0"], False),
-        ("auto", False, ["GPU:0"], True),
-        ("auto", False, [], False),
-        ("on", False, [], True),
-        ("off", False, ["GPU:0"], False),
-    ],
-)
-def test_xla_is_chosen_by_device(monkeypatch, choice, deterministic, gpus, expected):
-    import tensorflow as tf
-
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: gpus)
-    assert use_xla(settings(jit_compile=choice, deterministic=deterministic)) is expected
-
-
-def test_xla_under_deterministic_kernels_is_refused():
-    with pytest.raises(ValidationError, match=r"set training\.deterministic to false"):
-        settings(jit_compile="on")
-
-
 def test_optimizer_arguments_take_effect():
     optimizer = make_optimizer({"SGD": {"learning_rate": 0.25, "momentum": 0.5, "nesterov": True}})
     config = optimizer.get_config()
     assert (config["learning_rate"], config["momentum"], config["nesterov"]) == (0.25, 0.5, True)
-
-
-def test_a_batch_that_devices_cannot_share_is_refused():
-    check_batch_size(16, 2)
-    with pytest.raises(ConfigError, match=r"batch_size: 16 clips .* 3 devices; take 15"):
-        check_batch_size(16, 3)
 
 
 MIRRORED = """

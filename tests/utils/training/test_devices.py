@@ -1,0 +1,36 @@
+"""What follows from the devices: XLA, and batches that they can share."""
+
+import pytest
+from pydantic import ValidationError
+
+from utils.config.schema import TrainingSettings
+from utils.errors import ConfigError
+from utils.training.devices import check_batch_size, use_xla
+
+
+@pytest.mark.parametrize(
+    ("choice", "deterministic", "gpus", "expected"),
+    [
+        ("auto", True, ["GPU:0"], False),
+        ("auto", False, ["GPU:0"], True),
+        ("auto", False, [], False),
+        ("on", False, [], True),
+        ("off", False, ["GPU:0"], False),
+    ],
+)
+def test_xla_is_chosen_by_device(monkeypatch, choice, deterministic, gpus, expected):
+    import tensorflow as tf
+
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: gpus)
+    assert use_xla(TrainingSettings(jit_compile=choice, deterministic=deterministic)) is expected
+
+
+def test_xla_under_deterministic_kernels_is_refused():
+    with pytest.raises(ValidationError, match=r"set training\.deterministic to false"):
+        TrainingSettings(jit_compile="on")
+
+
+def test_a_batch_that_devices_cannot_share_is_refused():
+    check_batch_size(16, 2)
+    with pytest.raises(ConfigError, match=r"batch_size: 16 clips .* 3 devices; take 15"):
+        check_batch_size(16, 3)
