@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import gaussian_filter1d, median_filter
 
+from utils.events import Events
 from utils.metrics.candidates import Candidates
-from utils.metrics.event_lists import Events
 from utils.metrics.intersection import GroundTruth, intersection_counts
 from utils.metrics.psds import psds_of_tables
 from utils.metrics.psds_exact import psds_exact

@@ -12,12 +12,13 @@ import argparse
 import csv
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from utils.report.results import Results, read_results
+from benchmarks.runs import finished, spread
+from utils.report.results import Results
 
 PROJECT = Path(__file__).resolve().parent.parent
 PARAMETERS = PROJECT / "benchmarks" / "word_sets.yaml"
@@ -47,7 +48,7 @@ def main() -> None:
     for name in arguments.sets.split(","):
         seeds = SEEDS if name in REPEATED else SEEDS[:1]
         run(name, seeds, arguments)
-        rows.append(row(name, [*finished(arguments.runs / name, seeds)]))
+        rows.append(row(name, [*finished(arguments.runs / name, "words", seeds)]))
     print("| set | test KL | top-4 % | int8 KL | parameters | MMAC | clips | s an epoch |")
     print("|---|---|---|---|---|---|---|---|")
     print("\n".join(rows))
@@ -59,14 +60,6 @@ def run(name: str, seeds: Sequence[int], arguments: argparse.Namespace) -> None:
     command += ["--data", arguments.data, "--seed", ",".join(map(str, seeds))]
     command += ["--override", "dataset.name=words", f"paths.runs={arguments.runs}"]
     subprocess.run([*map(str, command), *arguments.override], check=True)
-
-
-def finished(folder: Path, seeds: Sequence[int]) -> Iterator[tuple[Path, Results]]:
-    """The newest run of each seed."""
-    for seed in seeds:
-        found = folder.glob(f"words-{seed}-*/results.json")
-        path = max(found, key=lambda file: file.stat().st_mtime)
-        yield path.parent, read_results(path)
 
 
 def row(name: str, runs: Sequence[tuple[Path, Results]]) -> str:
@@ -87,12 +80,6 @@ def row(name: str, runs: Sequence[tuple[Path, Results]]) -> str:
         *training(folder, first),
     ]
     return "| " + " | ".join(cells) + " |"
-
-
-def spread(values: Sequence[float], form: str) -> str:
-    """The mean, with the standard deviation (n - 1) of several values."""
-    mean = form.format(np.mean(values))
-    return mean if len(values) < 2 else f"{mean} ± {form.format(np.std(values, ddof=1))}"
 
 
 def training(folder: Path, results: Results) -> tuple[str, str]:

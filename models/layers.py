@@ -9,6 +9,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from models.event_layers import AttentionPooling, FrequencyDynamicConv2D
+
 PACKAGE = "models"  # under which Keras saves their names
 
 
@@ -100,5 +102,12 @@ class SpecAugment(keras.layers.Layer):
         }
 
 
-OWN = {made.__name__: made for made in (SpecAugment,)}
-"""All layers of this file, by the names that layer lists and saved networks use."""
+OWN = {
+    made.__name__: made
+    for made in (
+        SpecAugment,
+        AttentionPooling,
+        FrequencyDynamicConv2D,
+    )
+}
+"""All own layers, by the names that layer lists and saved networks use."""

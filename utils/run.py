@@ -82,7 +82,7 @@ class Run:
         """Remove what an earlier ``-m eval`` wrote: the scores beside it would not be its own."""
         path = self.folder / name
         if path.exists():
-            path.unlink()
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
             self.say(f"removed: {path}, of an earlier -m eval; run it again to have it.")
 
     def make_latest(self) -> None:

@@ -14,6 +14,30 @@ EPILOG = """examples:
   python {name}.py -s {name} --override training.epochs=5
   python {name}.py -m predict recording.wav folder/ what the latest model says about own audio
 """
+SCORE_EXAMPLE = """  python {name}.py -m score --detections DIR --ground_truth FILE --durations FILE
+"""
+SCORED = {
+    "answers": "a file of answers",
+    "detections": "a folder of detection tables of any system, as JSON",
+}
+SCORE_OPTIONS = {
+    "answers": {
+        "ground_truth": (
+            "FILE", "right answers in the layout of the answers, in place of a data set",
+        ),
+    },
+    "detections": {
+        "detections": ("DIR", "a folder of tables of detected events, one for each threshold"),
+        "ground_truth": (
+            "FILE", "a table of the true events (filename, onset, offset, event_label)",
+        ),
+        "durations": (
+            "FILE", "a table of the seconds of all files (filename, duration), of those without "
+            "events too",
+        ),
+    },
+}  # fmt: skip
+"""What -m score takes: by ``Script.score_takes`` the options, what each names and what that is."""
 
 
 def parse(script: Script, argv: list[str] | None) -> argparse.Namespace:
@@ -26,43 +50,68 @@ def parse(script: Script, argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=f"{script.name}.py",
         description=script.title,
-        epilog=EPILOG.format(name=script.name),
+        epilog=_examples(script),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     _what(parser, script)
     _how(parser)
     _show(parser)
     arguments = parser.parse_args(argv)
-    for problem in _contradictions(arguments):
+    for problem in _contradictions(arguments, script):
         parser.error(problem)
     return arguments
 
 
-def _contradictions(arguments: argparse.Namespace) -> Iterator[str]:
-    """What is asked for but would have no effect."""
+def _examples(script: Script) -> str:
+    scored = SCORE_EXAMPLE if script.score_takes == "detections" else ""
+    return (EPILOG + scored).format(name=script.name)
+
+
+def _contradictions(arguments: argparse.Namespace, script: Script) -> Iterator[str]:
+    """What is asked for but would have no effect, and what lacks."""
     mode, files = arguments.mode, arguments.files
     runs = len(arguments.parameter_set) * len(arguments.seed or [0])
-    if mode in ("predict", "score"):
-        if not files:
-            what = "audio files or folders" if mode == "predict" else "a file of answers"
-            yield f"-m {mode} needs {what}"
-        if runs > 1:
-            yield f"-m {mode} takes one set and one seed"
-    elif files:
-        yield f"{files[0]}: files are for -m predict and -m score; a data set is --data DIR"
-    if mode == "score" and len(files) > 1:
+    if mode in ("predict", "score") and runs > 1:
+        yield f"-m {mode} takes one set and one seed"
+    if mode == "score":
+        scored = _file_of_answers if script.score_takes == "answers" else _detection_tables
+        yield from scored(arguments)
+    elif mode == "predict" and not files:
+        yield "-m predict needs audio files or folders"
+    elif mode != "predict" and files:
+        yield f"{files[0]}: files are for {_takers(script)}; a data set is --data DIR"
+    yield from _options_of_other_modes(arguments, script, runs)
+
+
+def _file_of_answers(arguments: argparse.Namespace) -> Iterator[str]:
+    """What is wrong where a file of answers is to be scored."""
+    if not arguments.files:
+        yield "-m score needs a file of answers"
+    if len(arguments.files) > 1:
         yield "-m score takes one file of answers"
-    yield from _options_of_other_modes(arguments, runs)
 
 
-def _options_of_other_modes(arguments: argparse.Namespace, runs: int) -> Iterator[str]:
+def _detection_tables(arguments: argparse.Namespace) -> Iterator[str]:
+    """What is wrong where detection tables are to be scored."""
+    if arguments.files:
+        yield f"{arguments.files[0]}: -m score takes --detections DIR, no files"
+    for option, (metavar, what) in SCORE_OPTIONS["detections"].items():
+        if getattr(arguments, option) is None:
+            yield f"-m score needs --{option} {metavar}, {what}"
+
+
+def _options_of_other_modes(
+    arguments: argparse.Namespace, script: Script, runs: int
+) -> Iterator[str]:
     mode = arguments.mode
-    for option, its_mode in (("ground_truth", "score"), ("model", "predict")):
+    its_modes = {option: "score" for option in SCORE_OPTIONS[script.score_takes]}
+    for option, its_mode in (its_modes | {"model": "predict"}).items():
         if getattr(arguments, option) is not None and mode != its_mode:
             yield f"--{option} is for -m {its_mode}"
     if arguments.ground_truth is not None and arguments.data is not None:
         yield "--ground_truth takes the place of --data; leave one out"
-    if arguments.output is not None and (runs > 1 or mode == "score" or arguments.show_model):
+    prints = mode == "score" and script.score_takes == "answers"
+    if arguments.output is not None and (runs > 1 or prints or arguments.show_model):
         yield "-o needs one set, one seed, and a mode that writes answers"
     trains = mode in ("dev", "eval") and not arguments.show_model
     for option in ("overwrite", "check_limits", "tensorboard"):
@@ -74,9 +123,9 @@ def _what(parser: argparse.ArgumentParser, script: Script) -> None:
     parser.add_argument(
         "-m", "--mode", choices=("dev", "eval", "predict", "score"), default="dev",
         help="dev: train, test, export, report (default); eval: answer the unlabelled clips too "
-        "and write the submission; predict: label own audio; score: score a file of answers",
+        f"and write the submission; predict: label own audio; score: {SCORED[script.score_takes]}",
     )  # fmt: skip
-    parser.add_argument("files", nargs="*", type=Path, help="for -m predict and -m score")
+    parser.add_argument("files", nargs="*", type=Path, help=f"for {_takers(script)}")
     parser.add_argument(
         "-s", "--parameter_set", metavar="ID[,ID]", default=script.name, type=_names,
         help=f"sets of task.yaml, run one after the other and compared (default {script.name})",
@@ -94,19 +143,22 @@ def _what(parser: argparse.ArgumentParser, script: Script) -> None:
     parser.add_argument(
         "--model", metavar="FILE", type=Path, help="for -m predict: a .keras or .tflite file"
     )
-    parser.add_argument(
-        "--ground_truth",
-        metavar="FILE",
-        type=Path,
-        help="for -m score: right answers in the layout of the answers, in place of a data set",
-    )
+    parser.set_defaults(detections=None, durations=None)
+    for option, (metavar, what) in SCORE_OPTIONS[script.score_takes].items():
+        parser.add_argument(f"--{option}", metavar=metavar, type=Path, help=f"for -m score: {what}")
+    scores = "" if script.score_takes == "answers" else ", scores of score"
     parser.add_argument(
         "-o",
         "--output",
         metavar="PATH",
         type=Path,
-        help="file for the answers: system output of dev and eval, labels of predict",
+        help=f"file for the answers: system output of dev and eval, labels of predict{scores}",
     )
+
+
+def _takers(script: Script) -> str:
+    """The modes that take files."""
+    return "-m predict and -m score" if script.score_takes == "answers" else "-m predict"
 
 
 def _how(parser: argparse.ArgumentParser) -> None:

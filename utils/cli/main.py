@@ -55,7 +55,8 @@ def _dispatch(script: Script, arguments: "argparse.Namespace", console: "Console
     if arguments.show_sets:
         show.sets(console, catalogue, script.name)
         return 0
-    on_demo = arguments.data is None and arguments.download_dataset is None
+    elsewhere = (arguments.data, arguments.download_dataset, arguments.detections)
+    on_demo = all(place is None for place in elsewhere)
 
     def resolve(set_id: str) -> "Resolved":
         one = catalogue.resolve(set_id, overrides=arguments.override, demo=on_demo)
@@ -128,11 +129,13 @@ def _run(plans: list[Plan], runs: Runs) -> int:
     if arguments.mode == "score":
         runs.script.score(
             Answers(
-                path=arguments.files[0],
+                path=arguments.detections or arguments.files[0],
                 truth=arguments.ground_truth,
                 settings=plans[0].resolved.settings.model_copy(update={"seed": seed}),
                 job=lambda: runs.job(plans[0].resolved, seed),
                 console=runs.console,
+                durations=arguments.durations,
+                output=arguments.output,
             )
         )
         return 0
@@ -157,7 +160,7 @@ def _predict(
         console.print("It is the first of several folds; --model names another.", style="yellow")
     if predictor.data == "demo":
         console.print("It was trained on generated demo data, not on recordings.", style="yellow")
-    script.predict(predictor, files, arguments.output or Path("predictions.csv"), console)
+    script.predict(predictor, files, arguments.output or script.predicted, console)
 
 
 def _latest_model(script: Script, resolved: "Resolved") -> Path:

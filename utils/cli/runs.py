@@ -24,7 +24,10 @@ DEMO_NOTE = (
     "No --data: running on generated demo data. It shows that everything works; its scores say "
     "nothing about real audio."
 )
-DETERMINING = ("dataset", "audio", "features", "augment", "model", "models", "training", "export")
+DETERMINING = (
+    "dataset", "audio", "features", "augment", "feature_augment", "view_augment", "model", "models",
+    "training", "export",
+)  # fmt: skip
 """Sections that decide what is trained and exported; the others may change without a new run."""
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from utils.config.schema import Settings
 from utils.experiment import Job, Member
@@ -18,14 +18,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Answers:
-    """A file of answers that is to be scored without any model.
+    """Answers that are to be scored without any model.
 
     Attributes:
-        path: the answers.
+        path: a file of answers, or a folder of detection tables.
         truth: a file of right answers in the same layout; None: those of the data set's test part.
+            Of detection tables the true events.
         settings: the set as it is scored, with the seed of the command.
         job: gives the data set, the demo's where the command names none.
         console: where to print.
+        durations: seconds of the files that detection tables are about; else None.
+        output: file for the scores; None: they are printed only.
     """
 
     path: Path
@@ -33,6 +36,8 @@ class Answers:
     settings: Settings
     job: Callable[[], Job]
     console: "Console"
+    durations: Path | None = None
+    output: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -46,10 +51,14 @@ class Script:
         develop: trains, scores and reports one set.
         evaluate: the same, and answers the unlabelled clips and writes the submission.
         predict: tells what a model says about audio files, and writes it to a file.
-        score: scores a file of answers without any model.
+        score: scores answers without any model.
+        score_takes: what these are: a file of answers, scored by the data set's labels or by a file
+            of right ones; or a folder of detection tables with its ground truth and durations,
+            which come by options of their own.
         demo: generates demo data in a folder from a seed, or finds it; gives the data set's folder.
         target: what the task predicts of a clip.
         combine: scores the ensemble of sets that were run; None where a task has no ensembles.
+        predicted: where ``predict`` writes without ``-o``.
         demo_names: values of ``dataset.name`` that can read the demo; empty: not checked.
     """
 
@@ -61,6 +70,8 @@ class Script:
     predict: Callable[[FilePredictor, Sequence[Path], Path, "Console"], None]
     score: Callable[[Answers], None]
     demo: Callable[..., Path]
+    score_takes: Literal["answers", "detections"] = "answers"
     target: TargetKind = "single_label"
     combine: Callable[[Job, Run, Sequence[Member]], Results] | None = None
+    predicted: Path = Path("predictions.csv")
     demo_names: tuple[str, ...] = ()

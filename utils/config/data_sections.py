@@ -64,6 +64,25 @@ class MixingSettings(Section):
     seed: int = Field(0, description="of the clips that are mixed once, whatever the run's seed")
 
 
+class DesedSettings(Section):
+    """Parts of a DESED tree: names of folders below audio/ and of tables below metadata/."""
+
+    strong: Many[str] = Field(
+        ("synthetic21_train",), description="training clips with onsets and offsets"
+    )
+    weak: Many[str] = Field(("weak",), description="training clips with labels of the whole clip")
+    unlabelled: Many[str] = Field(
+        ("unlabel_in_domain",), description="training clips without labels"
+    )
+    validation: Many[str] = Field(
+        ("synthetic21_validation",),
+        description="validation clips with onsets and offsets, beside a share of the weak ones",
+    )
+    test: Literal["validation", "public"] = Field(
+        "validation", description="clips that are scored: the real validation or public evaluation"
+    )
+
+
 class DatasetSettings(Section):
     """Which data set, where its parts lie, and how it is split."""
 
@@ -93,3 +112,4 @@ class DatasetSettings(Section):
     columns: ColumnSettings = Field(default_factory=lambda: ColumnSettings())
     validation: ValidationSettings = Field(default_factory=lambda: ValidationSettings())
     mixing: MixingSettings = Field(default_factory=lambda: MixingSettings())
+    desed: DesedSettings = Field(default_factory=lambda: DesedSettings())

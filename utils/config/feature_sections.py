@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from utils.config.fields import AsGiven, Count, Fraction, Positive, Section, misplaced
+from utils.config.fields import AsGiven, Count, Fraction, Positive, Section, Step, misplaced
 
 
 class AudioSettings(Section):
@@ -23,10 +23,12 @@ class AudioSettings(Section):
 class NormaliseSettings(Section):
     """Feature normalisation: (x - mean) / std of each row (frequency band), or of a clip."""
 
-    method: Literal["mean_std", "clip_mean_std", "clip_image", "none"] = Field(
+    method: Literal["mean_std", "clip_mean_std", "clip_image", "clip_decibel", "none"] = Field(
         "mean_std",
         description="mean_std: statistics of the training clips; clip_mean_std: of each clip, "
-        "over its frames; clip_image: of each clip as a whole, then stretched to 0 to 255",
+        "over its frames; clip_image: of each clip as a whole, then stretched to 0 to 255; "
+        "clip_decibel: linear magnitudes (log: none) to decibels within -50 to 80, then each clip "
+        "as a whole from -1 to 1, as the baseline of DCASE 2021 task 4",
     )
     clips: Literal["train", "train_and_validation"] = Field(
         "train", description="clips of mean_std; the DCASE baseline used both"
@@ -48,7 +50,9 @@ class FeatureSettings(Section):
     window_seconds: Positive = Field(0.04, description="analysis window, seconds")
     hop_seconds: Positive = Field(0.02, description="from frame to frame, seconds")
     n_fft: Count = Field(2048, description="FFT length in samples")
-    window: Literal["hamming", "hann"] = Field("hamming", description="periodic window")
+    window: Literal["hamming", "hamming_symmetric", "hann"] = Field(
+        "hamming", description="analysis window: periodic unless its name says symmetric"
+    )
     n_mels: Count = Field(40, description="mel bands: rows of the network's input")
     n_mfcc: Count = Field(20, description="mfcc: coefficients, at most n_mels")
     f_min: Annotated[float, Field(ge=0.0)] = Field(0.0, description="lowest band edge, hertz")
@@ -60,8 +64,10 @@ class FeatureSettings(Section):
         "slaney", description="formula of the mel scale; linear: bands of equal width in hertz"
     )
     mel_norm: Literal["slaney", "none"] = Field("slaney", description="area normalisation")
-    log: Literal["natural", "decibel"] = Field(
-        "natural", description="natural: ln(x + 2.2e-16) as DCASE; decibel as librosa"
+    log: Literal["natural", "decibel", "none"] = Field(
+        "natural",
+        description="log_mel, mfcc: natural: ln(x + 2.2e-16) as DCASE; decibel as librosa; none: "
+        "linear, not for mfcc",
     )
     pad: Literal["zeros", "reflect"] = Field(
         "zeros", description="what lies before and behind the clip for centred windows"
@@ -81,6 +87,40 @@ class FeatureSettings(Section):
                 "kind: stack needs parts, one mapping for each channel"
                 if self.kind == "stack"
                 else f"parts are for kind: stack, received kind: {self.kind}",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def logarithm_is_taken_once(self) -> "FeatureSettings":
+        """Refuse clip_decibel of what is not linear magnitudes, and mfcc without a logarithm.
+
+        A stack's parts are settings of their own.
+        """
+        if self.kind in ("waveform", "stack"):
+            return self
+        if self.normalise.method == "clip_decibel":
+            if self.kind != "log_mel":
+                raise misplaced(
+                    "features.kind",
+                    "normalise.method clip_decibel is for log_mel with log: none, received "
+                    f"{self.kind}; take log_mel or another method",
+                )
+            if self.log != "none":
+                raise misplaced(
+                    "features.log",
+                    "normalise.method clip_decibel takes the logarithm itself, received "
+                    f"{self.log}; take none, or another method",
+                )
+            if self.power != 1:
+                raise misplaced(
+                    "features.power",
+                    "normalise.method clip_decibel is for magnitudes, received power "
+                    f"{self.power}; take 1, or another method",
+                )
+        if self.kind == "mfcc" and self.log == "none":
+            raise misplaced(
+                "features.log",
+                "mfcc are coefficients of a logarithm, received none; take natural or decibel",
             )
         return self
 
@@ -131,7 +171,7 @@ class BetweenClassSettings(Section):
     probability: Fraction = Field(1.0, description="share of the clips")
 
 
-class AugmentStep(Section):
+class AugmentStep(Step):
     """One augmentation: exactly one of these names with its arguments."""
 
     Noise: NoiseSettings | None = None
@@ -139,24 +179,6 @@ class AugmentStep(Section):
     PitchShift: PitchShiftSettings | None = None
     Mixup: MixupSettings | None = None
     BetweenClass: BetweenClassSettings | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def bare_name(cls, value: Any) -> Any:
-        """Take ``Name`` alone, or ``Name:`` without arguments, for the name with its defaults."""
-        if isinstance(value, str):
-            return {value: {}}
-        if isinstance(value, dict):
-            return {name: {} if given is None else given for name, given in value.items()}
-        return value
-
-    @model_validator(mode="after")
-    def one_name(self) -> "AugmentStep":
-        """Refuse an empty step and a step of two names."""
-        given = [name for name in type(self).model_fields if getattr(self, name) is not None]
-        if len(given) != 1:
-            raise ValueError(f"an augmentation step has one name, received {given or 'none'}")
-        return self
 
 
 def check_features(features: FeatureSettings, audio: AudioSettings) -> None:

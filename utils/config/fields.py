@@ -1,8 +1,8 @@
 """Types that the sections of the schema are made of: bounds, lists, the closed section itself."""
 
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, WrapValidator
+from pydantic import BaseModel, ConfigDict, Field, WrapValidator, model_validator
 from pydantic_core import PydanticCustomError
 from pydantic_core.core_schema import ValidatorFunctionWrapHandler
 
@@ -36,3 +36,28 @@ class Section(BaseModel):
     """A closed, frozen section: unknown keys are errors, text is not taken for a number."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Step(Section):
+    """One of several named things to do: exactly one name, with its arguments.
+
+    Each field is a name whose value, a section of its own, is None unless the step is that one.
+    """
+
+    @model_validator(mode="before")
+    @classmethod
+    def bare_name(cls, value: Any) -> Any:
+        """Take ``Name`` alone, or ``Name:`` without arguments, for the name with its defaults."""
+        if isinstance(value, str):
+            return {value: {}}
+        if isinstance(value, dict):
+            return {name: {} if given is None else given for name, given in value.items()}
+        return value
+
+    @model_validator(mode="after")
+    def one_name(self) -> Self:
+        """Refuse an empty step and a step of two names."""
+        given = [name for name in type(self).model_fields if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"an augmentation step has one name, received {given or 'none'}")
+        return self

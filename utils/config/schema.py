@@ -14,6 +14,12 @@ from utils.config.data_sections import (
     MixingSettings,
     ValidationSettings,
 )
+from utils.config.event_sections import (
+    FeatureAugmentStep,
+    PartsSettings,
+    PostprocessSettings,
+    TeacherSettings,
+)
 from utils.config.feature_sections import (
     AudioSettings,
     AugmentStep,
@@ -93,8 +99,10 @@ class ScheduleSettings(Section):
         "constant",
         description="constant; cosine: half a cosine from the learning rate down to `final`",
     )
-    warmup_epochs: Annotated[float, Field(ge=0.0)] = Field(
-        0.0, description="linear rise from 0 before it"
+    warmup_epochs: Annotated[float, Field(ge=0.0)] = Field(0.0, description="rise before it")
+    warmup: Literal["linear", "exponential"] = Field(
+        "linear",
+        description="linear: from 0; exponential: exp(-5 (1 - t)^2) of it, from 0.7 %",
     )
     final: Fraction = Field(0.0, description="cosine: last rate as a share of the highest")
 
@@ -109,6 +117,12 @@ class TrainingSettings(Section):
         "of them tested by a network trained on the others; null: one network",
     )
     batch_size: Count = Field(16, description="clips a step")
+    parts: PartsSettings | None = Field(
+        None, description="sound events: how many clips of each kind `batch_size` is made of"
+    )
+    teacher: TeacherSettings | None = Field(
+        None, description="sound events: mean teacher; null learns from labels alone"
+    )
     optimizer: dict[str, dict[str, Any]] = Field(
         default_factory=lambda: {"Adam": {"learning_rate": 0.001}},
         description="name of a keras.optimizers class and its arguments",
@@ -136,7 +150,8 @@ class TrainingSettings(Section):
         "off", description="Keras dtype policy; pays on GPUs"
     )
     strategy: Literal["auto", "single", "mirrored"] = Field(
-        "auto", description="auto mirrors over all GPUs if there are several"
+        "auto",
+        description="auto mirrors over all GPUs if there are several; sound events take one",
     )
     checkpoint_epochs: Count = Field(1, description="epochs between full-state checkpoints")
 
@@ -147,6 +162,18 @@ class TrainingSettings(Section):
             raise misplaced(
                 "training.jit_compile",
                 "on excludes deterministic kernels; set training.deterministic to false",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def parts_fill_the_batch(self) -> "TrainingSettings":
+        """Refuse parts that are not the batch."""
+        if self.parts is None:
+            return self
+        clips = self.parts.strong + self.parts.weak + self.parts.unlabelled
+        if clips != self.batch_size:
+            raise misplaced(
+                "training.batch_size", f"{self.batch_size} is not the sum of the parts, {clips}"
             )
         return self
 
@@ -276,9 +303,12 @@ class Settings(Section):
     audio: AudioSettings = Field(default_factory=lambda: AudioSettings())
     features: FeatureSettings = Field(default_factory=lambda: FeatureSettings())
     augment: Many[AugmentStep] = ()
+    feature_augment: Many[FeatureAugmentStep] = ()
+    view_augment: Many[FeatureAugmentStep] = ()
     model: ModelSettings = Field(default_factory=lambda: ModelSettings())
     training: TrainingSettings = Field(default_factory=lambda: TrainingSettings())
     pipeline: PipelineSettings = Field(default_factory=lambda: PipelineSettings())
+    postprocess: PostprocessSettings = Field(default_factory=lambda: PostprocessSettings())
     evaluation: EvaluationSettings = Field(default_factory=lambda: EvaluationSettings())
     export: ExportSettings = Field(default_factory=lambda: ExportSettings())
     limits: LimitSettings = Field(default_factory=lambda: LimitSettings())

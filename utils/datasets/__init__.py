@@ -10,6 +10,7 @@ from utils.datasets.base import Clip, DataSet, Fold
 from utils.datasets.checksums import RELEASES
 from utils.datasets.csv_set import load_csv, load_csv_evaluation
 from utils.datasets.dacon import load_dacon, load_dacon_evaluation
+from utils.datasets.desed import load_desed, load_desed_evaluation
 from utils.datasets.download import download
 from utils.datasets.leaks import refuse_known
 from utils.datasets.tables import nearest
@@ -42,6 +43,7 @@ LOADERS: dict[str, Loader] = {
     **dict.fromkeys(PRESETS, Loader(load_preset)),
     "csv": Loader(load_csv),
     "dacon": Loader(load_dacon, needs=("audio",)),
+    "desed": Loader(load_desed),
     "words": Loader(load_words, needs=("audio", "cache")),
 }
 """Loader of labelled data by ``dataset.name``."""
@@ -51,6 +53,7 @@ EVALUATION_LOADERS: dict[str, Callable[..., tuple[Clip, ...]]] = {
     **{name: load_preset_evaluation for name, preset in PRESETS.items() if preset.evaluation},
     "csv": load_csv_evaluation,
     "dacon": load_dacon_evaluation,
+    "desed": load_desed_evaluation,
 }
 """Loader of unlabelled evaluation data by ``dataset.name``."""
 

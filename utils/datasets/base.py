@@ -4,12 +4,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from utils.config.schema import MixingSettings
 from utils.errors import DataError
 from utils.files import digest
+
+
+class Event(NamedTuple):
+    """A sound in a clip.
+
+    Attributes:
+        label: its class.
+        onset: seconds from the start of the clip.
+        offset: seconds, later than the onset.
+    """
+
+    label: str
+    onset: float
+    offset: float
 
 
 @dataclass(frozen=True)
@@ -24,6 +39,9 @@ class Clip:
         group: location, speaker or source recording, never on both sides of a split.
         device: the recording device, where it is known.
         city: the city, where it is known.
+        events: what sounds when (*strong* labels), sorted by label and onset, none of a class
+            overlapping another; ``()`` where nothing does; None where it is not known.
+        seconds: length as the data set states it, for scores by the hour; None: not stated.
     """
 
     name: str
@@ -33,6 +51,8 @@ class Clip:
     device: str | None = None
     city: str | None = None
     weights: tuple[float, ...] = ()
+    events: tuple[Event, ...] | None = None
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -71,6 +91,8 @@ class DataSet:
             predict them and are averaged. Empty: the folds' test parts are all there is.
         mixing: how the folds' training clips, isolated words then, are mixed afresh in each epoch;
             None: training clips are used as they are.
+        missing: names of clips that the data set lists and that are not there, where it may lack
+            some; the notes count them.
     """
 
     name: str
@@ -80,6 +102,7 @@ class DataSet:
     unseen_devices: tuple[str, ...] = ()
     held_out: tuple[Clip, ...] = ()
     mixing: MixingSettings | None = None
+    missing: tuple[str, ...] = ()
 
     @cached_property
     def clips(self) -> tuple[Clip, ...]:
@@ -110,15 +133,15 @@ class DataSet:
     def identity(self) -> str:
         """Digest of classes, names, labels, parts and file sizes, independent of the root.
 
+        Events and stated lengths belong to it where clips have them.
+
         Raises:
             DataError: when a file has vanished since the data set was loaded.
         """
         return digest(
             {
                 "classes": self.classes,
-                "clips": [
-                    (clip.name, clip.labels, clip.weights, _size(clip)) for clip in self.clips
-                ],
+                "clips": [_content(clip) for clip in self.clips],
                 "held_out": [clip.name for clip in self.held_out],
                 "folds": [
                     [fold.name] + [[clip.name for clip in part] for part in _parts(fold)]
@@ -149,6 +172,13 @@ def labels_and_weights(
 
 def _parts(fold: Fold) -> tuple[tuple[Clip, ...], ...]:
     return fold.train, fold.validation, fold.test
+
+
+def _content(clip: Clip) -> tuple[object, ...]:
+    """What identifies a clip; data sets without events are known by what they were before."""
+    content = (clip.name, clip.labels, clip.weights, _size(clip))
+    told = (clip.events, clip.seconds)
+    return content if told == (None, None) else content + told
 
 
 def _size(clip: Clip) -> int:

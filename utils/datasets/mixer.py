@@ -2,8 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,11 +15,10 @@ from utils.config.schema import (
     MixingSettings,
     ValidationSettings,
 )
-from utils.console import terminal
-from utils.datasets.mixtures import Progress, draw_part, write_new
+from utils.datasets.command import progress_bar, require_new, run
+from utils.datasets.mixtures import draw_part, write_new
 from utils.datasets.word_files import PARTS, read_words
 from utils.errors import UserError
-from utils.files import writing
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -63,16 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         Exit status: 0; 2 for what the user can mend; 130 when interrupted.
     """
     arguments = _parser().parse_args(argv)
-    console, errors = terminal(), terminal(errors=True)
-    try:
-        write_set(arguments, console)
-    except UserError as error:
-        errors.print(f"error: {error}", soft_wrap=True, style="red")
-        return 2
-    except KeyboardInterrupt:
-        errors.print("\nstopped; nothing was written")
-        return 130
-    return 0
+    return run(lambda console: write_set(arguments, console), stopped="nothing was written")
 
 
 def write_set(arguments: argparse.Namespace, console: "Console") -> None:
@@ -87,10 +76,10 @@ def write_set(arguments: argparse.Namespace, console: "Console") -> None:
             empty or cannot be replaced.
     """
     output: Path = arguments.output
-    _require_new(output)
+    require_new(output)
     settings = _settings(arguments)
     audio = AUDIO.model_copy(update={"on_bad_audio": "skip"}) if arguments.skip_bad else AUDIO
-    with _bar(console, "reading words") as progress:
+    with progress_bar(console, "reading words") as progress:
         words = read_words(
             settings, audio=audio, root=arguments.words_folder, cache=None, progress=progress
         )
@@ -108,7 +97,7 @@ def write_set(arguments: argparse.Namespace, console: "Console") -> None:
         )
         for part in PARTS
     ]
-    with _bar(console, "mixing clips") as progress:
+    with progress_bar(console, "mixing clips") as progress:
         write_new(output, parts, classes=words.classes, audio=AUDIO, progress=progress)
     sizes = ", ".join(f"{len(part.labels)} {part.name}" for part in parts)
     console.print(f"{output}: {sizes} clips.", soft_wrap=True)
@@ -183,28 +172,6 @@ def _settings(arguments: argparse.Namespace) -> DatasetSettings:
         validation=ValidationSettings(amount=AMOUNT),
         test_amount=AMOUNT,
     )
-
-
-def _require_new(folder: Path) -> None:
-    """Refuse a place where something lies, and what no folder can be renamed to."""
-    with writing(folder):
-        if folder.is_symlink() or folder.is_mount() or folder.resolve() == Path.cwd():
-            raise UserError(
-                f"{folder}: is the current folder, a link or a disk of its own, which cannot be"
-                " replaced; name a folder that is not there yet."
-            )
-        if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
-            raise UserError(f"{folder}: is not empty; name a folder that is not there yet.")
-
-
-@contextmanager
-def _bar(console: "Console", title: str) -> Iterator[Progress]:
-    """A progress bar that is gone once the work is done."""
-    from rich.progress import Progress as Bar
-
-    with Bar(console=console, transient=True) as bar:
-        task = bar.add_task(title, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 from utils.experiment.clips import ClipExperiment
 from utils.experiment.ensemble import Ensemble, Member, keep, read_member
+from utils.experiment.event_labels import detect_files
+from utils.experiment.events import Detections, EventExperiment
 from utils.experiment.job import Job
 from utils.experiment.labelled import finish as finish_labels
 from utils.experiment.labels import label_files
@@ -10,9 +12,12 @@ from utils.experiment.submission import submit
 
 __all__ = [
     "ClipExperiment",
+    "Detections",
     "Ensemble",
+    "EventExperiment",
     "Job",
     "Member",
+    "detect_files",
     "finish_labels",
     "keep",
     "label_files",

@@ -6,17 +6,19 @@ from typing import Any, Protocol
 import numpy as np
 
 from utils import training
+from utils.config.event_sections import PostprocessSettings
+from utils.config.schema import Settings
 from utils.datasets import Clip, Fold
 from utils.datasets.split import split_validation
+from utils.errors import ConfigError
 from utils.evaluation import OverallScores, Predictions, average, pool, summarise_folds
-from utils.experiment.facts import model_facts, uncounted
+from utils.experiment.facts import export_facts, results_of
 from utils.experiment.fold import FoldExperiment, build_network
 from utils.experiment.job import Job
-from utils.experiment.learning import ClipFeatures, needs_waveforms, waveform_of
-from utils.features import BadClip, FeatureStore, Representation, extract, from_settings
+from utils.experiment.learning import ClipFeatures, needs_waveforms, stored, waveform_of
+from utils.features import BadClip, from_settings
 from utils.inference import Refinement, load_keras
 from utils.report import html, limits
-from utils.report.measures import headline_measures
 from utils.report.plots import WrongClip
 from utils.report.results import ExportFacts, Results
 from utils.report.scenes import pick_wrong
@@ -27,6 +29,24 @@ AVERAGED = (
     "Scores are those of {} networks averaged; sizes, operations, limits and times are of one."
 )
 """What a table of sizes does not show where all folds answer together."""
+
+
+def _refuse_event_settings(settings: Settings) -> None:
+    """Refuse settings that act on networks of sound events alone.
+
+    Raises:
+        ConfigError: with the YAML path.
+    """
+    given = {
+        "feature_augment": bool(settings.feature_augment),
+        "view_augment": bool(settings.view_augment),
+        "training.parts": settings.training.parts is not None,
+        "training.teacher": settings.training.teacher is not None,
+        "postprocess": settings.postprocess != PostprocessSettings(),
+    }
+    for path, there in given.items():
+        if there:
+            raise ConfigError(f"{path}: is for networks of sound events; leave it out here.")
 
 
 class Scores(OverallScores, Protocol):
@@ -72,6 +92,7 @@ class ClipExperiment:
         """
         settings = self.job.settings
         limits.require_judged(settings.limits, formats=settings.export.formats)
+        _refuse_event_settings(settings)
         shifts = settings.evaluation.shifts_seconds
         Refinement.of(self.representation, shifts_seconds=shifts)
         network = build_network(self.job, self.representation)
@@ -134,29 +155,14 @@ class ClipExperiment:
         """
         if self.job.data.mixing is not None:
             clips = [clip for clip in clips if clip not in learnt]
-        store = self._store(self.representation, clips)
+        store = stored(self.job, self.representation, clips)
         waveforms = None
         if needs_waveforms(self.job) and learnt:
             samples = waveform_of(self.representation)
             same = samples == self.representation and self.job.data.mixing is None
             ordered = sorted(learnt, key=lambda clip: clip.name)
-            waveforms = store if same else self._store(samples, ordered)
+            waveforms = store if same else stored(self.job, samples, ordered)
         return ClipFeatures(self.representation, store, waveforms)
-
-    def _store(self, representation: Representation, clips: Sequence[Clip]) -> FeatureStore:
-        from rich.progress import Progress
-
-        settings = self.job.settings
-        with Progress(console=self.job.console, transient=True) as bar:
-            task = bar.add_task("  clips", total=len(clips))
-            return extract(
-                clips,
-                representation,
-                audio=settings.audio,
-                folder=self.job.cache,
-                jobs=settings.pipeline.jobs,
-                progress=lambda done, total: bar.update(task, completed=done, total=total),
-            )
 
     def run_folds(self) -> None:
         """Train, test and export fold by fold."""
@@ -214,24 +220,14 @@ class ClipExperiment:
             scores["uncalibrated"] = self.score(plain, 0).as_dict()
         if job.data.held_out:
             scores["out_of_fold"] = self.score(self.out_of_fold(), 0).overall
-        model = model_facts(load_keras(self.folds[0].model_path))
-        exports = self._export_facts()
-        return Results(
-            set_id=settings.set_id,
-            description=settings.description,
-            data=self.run.data,
-            data_identity=self.run.identity,
-            demo=self.run.is_demo,
-            seed=settings.seed,
-            commit=self.run.source.commit,
-            versions=self.run.source.versions,
-            stages=self._seconds(),
+        return results_of(
+            job,
+            self.run,
             scores=scores,
-            model=model,
-            exports=exports,
-            limits=limits.judge(settings.limits, model=model, exports=exports),
-            notes=(*job.data.notes, *self._notes(), *uncounted(model)),
-            differences_in_demo=job.demo_differences,
+            model=load_keras(self.folds[0].model_path),
+            exports=self._export_facts(),
+            seconds=self._seconds(),
+            notes=self._notes(),
         )
 
     def _notes(self) -> tuple[str, ...]:
@@ -255,23 +251,13 @@ class ClipExperiment:
 
     def _export_facts(self) -> dict[str, ExportFacts]:
         """Sizes of the first fold's files; scores, differences and times over all folds."""
-        facts: dict[str, ExportFacts] = {}
         per_fold = [fold.export_facts() for fold in self.folds]
-        for name, parts in self._exported.items():
-            scores = self.score(self._combined(parts), 0).overall
-            measured = [fold[name] for fold in per_fold]
-            facts[name] = ExportFacts(
-                **{
-                    key: measured[0][key]
-                    for key in (
-                        "file_bytes", "parameters", "non_zero", "parameter_bytes", "non_zero_bytes",
-                    )
-                },
-                scores={measure.key: scores[measure.key] for measure in headline_measures(scores)},
-                max_difference=max(part["max_difference"] for part in measured),
-                latency_ms=float(np.median([part["latency_ms"] for part in measured])),
-            )  # fmt: skip
-        return facts
+        return {
+            name: export_facts(
+                [fold[name] for fold in per_fold], self.score(self._combined(parts), 0).overall
+            )
+            for name, parts in self._exported.items()
+        }
 
     def curves(self) -> list[Section]:
         """Learning curves of every fold, for the report."""

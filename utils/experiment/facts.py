@@ -1,12 +1,26 @@
-"""What a network costs, as results.json holds it."""
+"""What a network and its files cost, and everything about a run, as results.json holds it."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from models import complexity
-from utils.report.results import LayerFacts, ModelFacts
+from utils import export, inference
+from utils.experiment.job import Job
+from utils.features import Normaliser
+from utils.report import limits
+from utils.report.measures import headline_measures
+from utils.report.results import ExportFacts, LayerFacts, ModelFacts, Results
+from utils.run import Run
 
 if TYPE_CHECKING:
     import keras
+
+LATENCY_REPEATS = 20
+_SIZES = ("file_bytes", "parameters", "non_zero", "parameter_bytes", "non_zero_bytes")
 
 
 def model_facts(model: "keras.Model") -> ModelFacts:
@@ -36,3 +50,103 @@ def uncounted(model: ModelFacts) -> tuple[str, ...]:
     """A note that names the layers whose operations are missing from the sum."""
     names = ", ".join(layer.name for layer in model.layers if layer.macs is None)
     return (f"The operations of these layers could not be counted: {names}.",) if names else ()
+
+
+def file_facts(path: Path, *, clip: np.ndarray, max_difference: float) -> dict[str, Any]:
+    """What is counted and measured of an exported file, as plain data.
+
+    Args:
+        path: a ``.tflite`` file.
+        clip: features of one clip, for its time on one thread.
+        max_difference: largest difference of its outputs to those of the Keras model.
+    """
+    single = inference.load_predictor(path, threads=1)
+    return asdict(export.measure(path)) | {
+        "max_difference": max_difference,
+        "latency_ms": inference.latency_ms(single, clip, repeats=LATENCY_REPEATS),
+    }
+
+
+def export_facts(
+    measured: Sequence[Mapping[str, Any]], overall: Mapping[str, float | None]
+) -> ExportFacts:
+    """Join what was measured of a format's files, one a fold, with its scores.
+
+    Sizes are those of the first file, the difference is the largest, the time the median.
+
+    Args:
+        measured: ``file_facts`` of each fold.
+        overall: scores of the format on the test part.
+    """
+    return ExportFacts(
+        **{key: measured[0][key] for key in _SIZES},
+        scores={measure.key: overall[measure.key] for measure in headline_measures(overall)},
+        max_difference=max(part["max_difference"] for part in measured),
+        latency_ms=float(np.median([part["latency_ms"] for part in measured])),
+    )
+
+
+def metadata_of(job: Job, normaliser: Any, **refinement: Any) -> inference.Metadata:
+    """What a model file has to say for itself.
+
+    Args:
+        job: the set and the data.
+        normaliser: that the network was trained with; its statistics travel, if it has any.
+        **refinement: fields of ``Metadata`` on what follows the network.
+    """
+    settings = job.settings
+    return inference.Metadata(
+        set_id=settings.set_id,
+        classes=job.data.classes,
+        audio=settings.audio.model_dump(mode="json"),
+        features=settings.features.model_dump(mode="json"),
+        normaliser=statistics(normaliser),
+        data=job.data.name,
+        **refinement,
+    )
+
+
+def statistics(normaliser: Any) -> dict[str, Any] | None:
+    """Statistics of the training clips that features are normalised by, if any."""
+    return normaliser.as_dict() if isinstance(normaliser, Normaliser) else None
+
+
+def results_of(
+    job: Job,
+    run: Run,
+    *,
+    scores: dict[str, Any],
+    model: "keras.Model",
+    exports: dict[str, ExportFacts],
+    seconds: dict[str, float],
+    notes: Sequence[str],
+) -> Results:
+    """Everything about a run, with the verdict on each limit.
+
+    Args:
+        job: the set and the data.
+        run: the run folder.
+        scores: as plain data.
+        model: the network whose size is told.
+        exports: by format.
+        seconds: of each stage.
+        notes: what a reader must know besides the notes on the data.
+    """
+    settings, counted = job.settings, model_facts(model)
+    return Results(
+        set_id=settings.set_id,
+        description=settings.description,
+        data=run.data,
+        data_identity=run.identity,
+        demo=run.is_demo,
+        seed=settings.seed,
+        commit=run.source.commit,
+        versions=run.source.versions,
+        stages=seconds,
+        scores=scores,
+        model=counted,
+        exports=exports,
+        limits=limits.judge(settings.limits, model=counted, exports=exports),
+        notes=(*job.data.notes, *notes, *uncounted(counted)),
+        differences_in_demo=job.demo_differences,
+    )

@@ -1,8 +1,7 @@
 """One fold of clips: train a network, calibrate it, test it, export it, test what was exported."""
 
-import csv
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,17 +12,22 @@ from utils import export, inference, pipeline, training
 from utils.datasets import Clip, Fold
 from utils.errors import DataError
 from utils.evaluation import Predictions
+from utils.experiment.facts import file_facts, metadata_of, statistics
 from utils.experiment.job import Job
 from utils.experiment.learning import BLOCK, ClipFeatures, Learning
-from utils.features import AnyNormaliser, Normaliser, Representation, Waveform, normaliser_of
-from utils.files import digest, read_json, whole_file, write_json
+from utils.experiment.records import (
+    load_arrays,
+    read_best_epoch,
+    read_history,
+    save_arrays,
+)
+from utils.features import AnyNormaliser, Representation, Waveform, normaliser_of
+from utils.files import digest, read_json, write_json
 from utils.metrics.calibration import fit_temperature, temper
 from utils.run import Place
 
 if TYPE_CHECKING:
     import keras
-
-LATENCY_REPEATS = 20
 
 
 @dataclass
@@ -114,8 +118,7 @@ class FoldExperiment:
             tensorboard=folder / "tensorboard" if self.place.run.tensorboard else None,
         )  # fmt: skip
         inference.save_keras(self.model_path, trained.model)
-        statistics = normaliser.as_dict() if isinstance(normaliser, Normaliser) else None
-        write_json(folder / "normaliser.json", statistics)
+        write_json(folder / "normaliser.json", statistics(normaliser))
         write_json(folder / "training.json", {"best_epoch": trained.best_epoch})
         return trained.earlier_seconds
 
@@ -132,7 +135,7 @@ class FoldExperiment:
             if self.job.settings.evaluation.calibration == "temperature":
                 truth = self._predictions(clips, probabilities, temperature).targets
                 temperature = fit_temperature(truth, probabilities)
-            _save_arrays(self.place.folder / "validation.npz", {"keras": probabilities})
+            save_arrays(self.place.folder / "validation.npz", {"keras": probabilities})
             inference.write_metadata(self.model_path, self._metadata(temperature))
 
     def test(self) -> Predictions:
@@ -149,12 +152,12 @@ class FoldExperiment:
                 found = {"test": self._predict(predictor, self.test_clips, source)}
                 if self.held_out:
                     found["held_out"] = self._predict(predictor, self.held_out, self.features)
-                _save_arrays(saved, found)
-        return self._predictions(self.test_clips, _load_arrays(saved)["test"])
+                save_arrays(saved, found)
+        return self._predictions(self.test_clips, load_arrays(saved)["test"])
 
     def tested(self, *, calibrated: bool = True) -> Predictions:
         """What :meth:`test` left for the clips held out of all folds, or for the test clips."""
-        found = _load_arrays(self.place.folder / "predictions.npz")
+        found = load_arrays(self.place.folder / "predictions.npz")
         temperature = None if calibrated else 1.0
         if self.held_out:
             return self._predictions(self.held_out, found["held_out"], temperature)
@@ -162,7 +165,7 @@ class FoldExperiment:
 
     def validation_predictions(self) -> Predictions:
         """What was predicted for the validation clips, to which the temperature was fitted."""
-        found = _load_arrays(self.place.folder / "validation.npz")["keras"]
+        found = load_arrays(self.place.folder / "validation.npz")["keras"]
         return self._predictions(self.features.usable(self.fold.validation), found)
 
     def predict(self, clips: Sequence[Clip], features: ClipFeatures) -> Predictions:
@@ -184,7 +187,7 @@ class FoldExperiment:
         with self.place.stage("export", makes=makes, inputs=self._refined_key) as stage:
             if stage.needed:
                 self._export(saved)
-        found = _load_arrays(saved)
+        found = load_arrays(saved)
         clips = self.held_out or self.test_clips
         return {name: self._predictions(clips, found[name]) for name in formats}
 
@@ -197,22 +200,16 @@ class FoldExperiment:
             formats=self.job.settings.export.formats,
             metadata=self._metadata(self.temperature),
         )
-        by_keras = _load_arrays(self.place.folder / "predictions.npz")
+        by_keras = load_arrays(self.place.folder / "predictions.npz")
         part = "held_out" if self.held_out else "test"
         clips, source = self.held_out or self.test_clips, self.test_features or self.features
         predicted, facts = {}, {}
         for name, path in paths.items():
             predictor = inference.load_predictor(path)
             predicted[name] = self._predict(predictor, clips, source)
-            facts[name] = asdict(export.measure(path)) | {
-                "max_difference": float(np.abs(predicted[name] - by_keras[part]).max()),
-                "latency_ms": inference.latency_ms(
-                    inference.load_predictor(path, threads=1),
-                    calibration[0],
-                    repeats=LATENCY_REPEATS,
-                ),
-            }
-        _save_arrays(saved, predicted)
+            difference = float(np.abs(predicted[name] - by_keras[part]).max())
+            facts[name] = file_facts(path, clip=calibration[0], max_difference=difference)
+        save_arrays(saved, predicted)
         write_json(self.place.folder / "exports.json", facts)
 
     def export_facts(self) -> dict[str, dict[str, Any]]:
@@ -221,7 +218,7 @@ class FoldExperiment:
 
     def best_epoch(self) -> int:
         """Epoch, counted from 1, whose weights were kept."""
-        return int(read_json(self.place.folder / "training.json")["best_epoch"])
+        return read_best_epoch(self.place.folder)
 
     def notes(self) -> tuple[str, ...]:
         """What a reader must know of the training: early stop, temperature."""
@@ -237,11 +234,7 @@ class FoldExperiment:
 
     def history(self) -> list[dict[str, float]]:
         """One row of numbers per epoch."""
-        with (self.place.folder / "history.csv").open(encoding="utf-8", newline="") as stream:
-            return [
-                {name: float(value) for name, value in row.items()}
-                for row in csv.DictReader(stream)
-            ]
+        return read_history(self.place.folder)
 
     @cached_property
     def normaliser(self) -> AnyNormaliser | None:
@@ -297,21 +290,24 @@ class FoldExperiment:
         return Predictions.of_clips(clips, probabilities, classes=classes, kind=kind)
 
     def _metadata(self, temperature: float) -> inference.Metadata:
-        settings, normaliser = self.job.settings, self.normaliser
-        return inference.Metadata(
-            set_id=settings.set_id,
-            classes=self.job.data.classes,
-            audio=settings.audio.model_dump(mode="json"),
-            features=settings.features.model_dump(mode="json"),
-            normaliser=normaliser.as_dict() if isinstance(normaliser, Normaliser) else None,
-            data=self.job.data.name,
-            shifts_seconds=settings.evaluation.shifts_seconds,
+        return metadata_of(
+            self.job,
+            self.normaliser,
+            shifts_seconds=self.job.settings.evaluation.shifts_seconds,
             temperature=temperature,
         )
 
 
-def build_network(job: Job, representation: Representation) -> "keras.Model":
-    """Build the set's network for the shape of one clip and the data set's classes."""
+def build_network(
+    job: Job, representation: Representation, *, seed: int | None = None
+) -> "keras.Model":
+    """Build the set's network for the shape of one clip and the data set's classes.
+
+    Args:
+        job: the set and the data.
+        representation: what the network sees.
+        seed: of weights and dropout; None: the run's.
+    """
     from models import builder
 
     names = ("SAMPLES",) if isinstance(representation, Waveform) else ("MELS", "FRAMES")
@@ -322,20 +318,10 @@ def build_network(job: Job, representation: Representation) -> "keras.Model":
         input_shape=representation.input_shape,
         constants={"CLASS_COUNT": len(job.data.classes), **constants},
         name=job.settings.set_id,
-        seed=job.settings.seed,
+        seed=job.settings.seed if seed is None else seed,
     )
 
 
 def _blocks(clips: Sequence[Clip]) -> Iterator[Sequence[Clip]]:
     for first in range(0, len(clips), BLOCK):
         yield clips[first : first + BLOCK]
-
-
-def _save_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    with whole_file(path) as stream:
-        np.savez(stream, allow_pickle=False, **arrays)
-
-
-def _load_arrays(path: Path) -> dict[str, np.ndarray]:
-    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-        return {name: file[name] for name in file.files}

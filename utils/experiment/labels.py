@@ -66,7 +66,12 @@ def label_files(
 
 def _table(predictions: Predictions, classes: Sequence[str]) -> Table:
     columns = (Column("file", words=True), Column("label", words=True), *map(Column, classes))
-    rows = zip(_names(predictions), predictions.predicted, predictions.probabilities, strict=True)
+    rows = zip(
+        short_names(predictions.names),
+        predictions.predicted,
+        predictions.probabilities,
+        strict=True,
+    )
     return Table(
         "Predictions",
         columns,
@@ -87,16 +92,16 @@ def _likeliest_table(predictions: Predictions, classes: Sequence[str], number: i
         tuple(
             Row((name, *(f"{classes[place]} {probabilities[place]:.3f}" for place in places)))
             for name, places, probabilities in zip(
-                _names(predictions), order, predictions.probabilities, strict=True
+                short_names(predictions.names), order, predictions.probabilities, strict=True
             )
         ),
     )
 
 
-def _names(predictions: Predictions) -> list[str]:
+def short_names(files: Sequence[str]) -> list[str]:
     """File names for people: without the folders that all have in common."""
-    if len(predictions.names) == 1:
-        return [Path(predictions.names[0]).name]
-    paths = [Path(name).absolute() for name in predictions.names]
+    if len(files) == 1:
+        return [Path(files[0]).name]
+    paths = [Path(name).absolute() for name in files]
     folder = os.path.commonpath(paths)
     return [path.relative_to(folder).as_posix() for path in paths]

@@ -17,6 +17,7 @@ from utils.features import (
     Normaliser,
     Representation,
     Waveform,
+    extract,
     normaliser_of,
 )
 from utils.features.graph import front_end
@@ -26,6 +27,23 @@ if TYPE_CHECKING:
 
 STATISTICS_CLIPS = 2000  # mixtures by which features are normalised
 BLOCK = 256  # clips whose features are in memory at once
+
+
+def stored(job: Job, representation: Representation, clips: Sequence[Clip]) -> FeatureStore:
+    """Features of clips: found, or computed in parallel with a bar on the console."""
+    from rich.progress import Progress
+
+    settings = job.settings
+    with Progress(console=job.console, transient=True) as bar:
+        task = bar.add_task("  clips", total=len(clips))
+        return extract(
+            clips,
+            representation,
+            audio=settings.audio,
+            folder=job.cache,
+            jobs=settings.pipeline.jobs,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
 
 
 @dataclass(frozen=True)

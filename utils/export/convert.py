@@ -66,6 +66,32 @@ def export_formats(
     return paths
 
 
+def require_possible(model: "keras.Model", formats: Sequence[str]) -> None:
+    """Refuse a format that a network cannot have; to be asked before hours of training too.
+
+    Args:
+        model: a network, trained or not.
+        formats: as :func:`export_formats`.
+
+    Raises:
+        UserError: for ``int8`` of a recurrent network.
+    """
+    import keras
+
+    if "int8" not in formats:
+        return
+    recurrent = [
+        layer.name
+        for layer in model._flatten_layers()
+        if isinstance(layer, keras.layers.RNN) and not layer.unroll
+    ]
+    if recurrent:
+        raise UserError(
+            f"export.formats: int8 is not possible with a recurrent layer ({recurrent[0]}), on "
+            "which TensorFlow Lite's calibration crashes; leave int8 out of the formats."
+        )
+
+
 def _clip_shape(model: "keras.Model") -> tuple[int, ...]:
     """Shape of one clip as the network takes it."""
     if len(model.inputs) != 1:
@@ -86,18 +112,9 @@ def _check(
         raise UserError("TFLite export needs the TensorFlow backend; set KERAS_BACKEND=tensorflow.")
     if unknown := set(formats) - set(FORMATS):
         raise ValueError(f"unknown formats {sorted(unknown)}, known are {FORMATS}")
+    require_possible(model, formats)
     if "int8" not in formats:
         return
-    recurrent = [
-        layer.name
-        for layer in model._flatten_layers()
-        if isinstance(layer, keras.layers.RNN) and not layer.unroll
-    ]
-    if recurrent:
-        raise UserError(
-            f"export.formats: int8 is not possible with a recurrent layer ({recurrent[0]}), on "
-            "which TensorFlow Lite's calibration crashes; leave int8 out of the formats."
-        )
     if calibration.shape[1:] != shape or not len(calibration):
         raise ValueError(f"calibration clips: needed (clips, *{shape}), got {calibration.shape}")
     if not np.isfinite(calibration).all():

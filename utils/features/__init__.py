@@ -6,6 +6,7 @@ from utils.features.logmel import LogMel
 from utils.features.mfcc import Mfcc
 from utils.features.normaliser import (
     AnyNormaliser,
+    ClipDecibel,
     ClipImage,
     ClipNormaliser,
     Normaliser,
@@ -20,6 +21,7 @@ from utils.features.waveform import Waveform
 __all__ = [
     "AnyNormaliser",
     "BadClip",
+    "ClipDecibel",
     "ClipImage",
     "ClipNormaliser",
     "FeatureStore",

@@ -76,9 +76,11 @@ def _log_mel(representation: LogMel) -> "Callable[[tf.Tensor], tf.Tensor]":
 
 
 def _logarithm(mel: "tf.Tensor", representation: LogMel) -> "tf.Tensor":
-    """Take the representation's logarithm."""
+    """Take the representation's logarithm, if any."""
     import tensorflow as tf
 
+    if representation.log == "none":
+        return mel
     if representation.log == "natural":
         return tf.math.log(mel + np.float32(EPS))
     power = representation.power

@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
 
-from utils.features.spectrum import framed, magnitudes, window_values
+from utils.features.spectrum import Window, framed, magnitudes, window_values
 
 DENSITY_FLOOR = 1e-10
 """Added to the power density before the logarithm."""
@@ -30,7 +29,7 @@ class LogSpectrogram:
         window_length: samples.
         hop_length: samples.
         n_fft: FFT length in samples, at least ``window_length``.
-        window: name of the periodic window.
+        window: name of the window, periodic unless it says symmetric.
         n_frames: frames kept, from the start of the clip.
         scale: samples are multiplied by this.
     """
@@ -40,7 +39,7 @@ class LogSpectrogram:
     window_length: int
     hop_length: int
     n_fft: int
-    window: Literal["hamming", "hann"]
+    window: Window
     n_frames: int
     scale: float = 1.0
 
@@ -61,8 +60,8 @@ class LogSpectrogram:
 
     @cached_property
     def window_values(self) -> np.ndarray:
-        """Periodic window, float32 (window_length,)."""
-        return window_values(self.window, self.window_length)
+        """The window, float32 (window_length,)."""
+        return window_values(self.window, self.window_length).astype(np.float32)
 
     @cached_property
     def densities(self) -> np.ndarray:
@@ -70,9 +69,7 @@ class LogSpectrogram:
 
         All bins but those of 0 Hz and of half the rate stand for a negative frequency too.
         """
-        from scipy.signal import get_window
-
-        energy = np.square(get_window(self.window, self.window_length, fftbins=True)).sum()
+        energy = np.square(window_values(self.window, self.window_length)).sum()
         sides = np.full(self.shape[0], 2.0)
         sides[0] = 1.0
         if self.n_fft % 2 == 0:
@@ -119,12 +116,12 @@ def definition(representation: LogSpectrogram, samples: np.ndarray) -> np.ndarra
     Returns:
         float64 (bins, frames).
     """
-    from scipy.signal import get_window, spectrogram
+    from scipy.signal import spectrogram
 
     _, _, density = spectrogram(
         samples.astype(np.float64) * representation.scale,
         fs=representation.sample_rate,
-        window=get_window(representation.window, representation.window_length, fftbins=True),
+        window=window_values(representation.window, representation.window_length),
         nperseg=representation.window_length,
         noverlap=representation.window_length - representation.hop_length,
         nfft=representation.n_fft,

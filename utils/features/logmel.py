@@ -1,4 +1,4 @@
-"""Log-mel spectrograms: librosa's definition, and the same in fast blocks of float32."""
+"""Mel spectrograms, log or linear: librosa's definition, and the same in fast float32 blocks."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -7,10 +7,10 @@ from typing import Literal
 import numpy as np
 
 from utils.features.filters import filterbank
-from utils.features.spectrum import framed, magnitudes, window_values
+from utils.features.spectrum import Window, framed, magnitudes, window_values
 
 EPS = float(np.finfo(np.float64).eps)
-"""Added to zero-padded clips and, for the natural logarithm, to the bands (as dcase_util does)."""
+"""Added to zero-padded clips before a logarithm; for the natural one to the bands as well."""
 
 AMPLITUDE_FLOOR = 1e-5
 """Smallest amplitude that the decibel scale shows: -100 dB (librosa's ``amin``)."""
@@ -22,15 +22,17 @@ _BAND_GROUP = 8  # neighbouring mel bands that share one matrix product over the
 class LogMel:
     """A clip's log-mel spectrogram: ``log(M · |STFT(scale · y + offset)| ** power)``.
 
-    STFT is librosa's: centred frames, a periodic window padded to ``n_fft``, and beyond both ends
-    of the clip zeros or the clip mirrored. The offset is dcase_util's EPS with zeros and 0 with
-    mirrored ends, the convention of torchaudio: there silence is silence. M is
-    ``librosa.filters.mel``, or its like over hertz. The logarithm ``natural`` is ``ln(x + eps)``;
-    ``decibel`` is ``20 log10(max(x, 1e-5))`` of a magnitude and ``10 log10(max(x, 1e-10))`` of a
-    power spectrogram: ``librosa.amplitude_to_db`` and ``power_to_db`` with ``top_db=None``, so that
-    a frame does not depend on the rest of its clip. :func:`definition` says the same in float64 by
-    plain librosa. Float32 keeps within 1e-5 dB of it on noise; in near-silent bands of real clips
-    it is off by up to some 0.01 dB.
+    STFT is librosa's: centred frames, a window padded to ``n_fft``, and beyond both ends of the
+    clip zeros or the clip mirrored. The offset keeps silence away from the logarithm of 0: it is
+    dcase_util's EPS with zeros, and 0 with mirrored ends, the convention of torchaudio, or where no
+    logarithm is taken: there silence is silence. M is ``librosa.filters.mel``, or its like over
+    hertz. The logarithm ``natural`` is ``ln(x + eps)``; ``decibel`` is ``20 log10(max(x, 1e-5))``
+    of a magnitude and ``10 log10(max(x, 1e-10))`` of a power spectrogram:
+    ``librosa.amplitude_to_db`` and ``power_to_db`` with ``top_db=None``, so that a frame does not
+    depend on the rest of its clip. ``none`` leaves the linear mel spectrogram, which may be added
+    up and scaled as waveforms are. :func:`definition` says the same in float64 by plain librosa.
+    Float32 keeps within 1e-5 dB of it on noise; in near-silent bands of real clips it is off by up
+    to some 0.01 dB.
 
     Attributes:
         sample_rate: hertz.
@@ -38,14 +40,14 @@ class LogMel:
         window_length: samples.
         hop_length: samples.
         n_fft: FFT length in samples, at least ``window_length``.
-        window: name of the periodic window.
+        window: name of the window, periodic unless it says symmetric.
         n_mels: number of mel bands.
         f_min: lower edge of the lowest band, hertz.
         f_max: upper edge of the highest band, hertz.
         power: 1 for magnitude, 2 for power.
         mel_scale: ``slaney``, ``htk``, or ``linear`` for bands of equal width in hertz.
         mel_norm: ``slaney`` gives every band unit area, ``none`` unit height.
-        log: ``natural`` or ``decibel``.
+        log: ``natural``, ``decibel`` or ``none``.
         n_frames: frames kept, from the start of the clip.
         pad: what lies beyond both ends: ``zeros``, or ``reflect`` for the clip mirrored.
         scale: samples are multiplied by this.
@@ -56,14 +58,14 @@ class LogMel:
     window_length: int
     hop_length: int
     n_fft: int
-    window: Literal["hamming", "hann"]
+    window: Window
     n_mels: int
     f_min: float
     f_max: float
     power: Literal[1, 2]
     mel_scale: Literal["slaney", "htk", "linear"]
     mel_norm: Literal["slaney", "none"]
-    log: Literal["natural", "decibel"]
+    log: Literal["natural", "decibel", "none"]
     n_frames: int
     pad: Literal["zeros", "reflect"] = "zeros"
     scale: float = 1.0
@@ -81,7 +83,7 @@ class LogMel:
     @property
     def offset(self) -> float:
         """What is added to the scaled samples."""
-        return EPS if self.pad == "zeros" else 0.0
+        return EPS if self.pad == "zeros" and self.log != "none" else 0.0
 
     @property
     def span(self) -> tuple[int, int]:
@@ -95,8 +97,8 @@ class LogMel:
 
     @cached_property
     def window_values(self) -> np.ndarray:
-        """Periodic window, float32 (window_length,)."""
-        return window_values(self.window, self.window_length)
+        """The window, float32 (window_length,)."""
+        return window_values(self.window, self.window_length).astype(np.float32)
 
     @cached_property
     def mel_weights(self) -> np.ndarray:
@@ -165,7 +167,9 @@ class LogMel:
         return framed(padded, window_length=self.window_length, hop_length=self.hop_length)
 
     def _logarithm(self, mel: np.ndarray) -> np.ndarray:
-        """Take the logarithm in place."""
+        """Take the logarithm, if any, in place."""
+        if self.log == "none":
+            return mel
         if self.log == "natural":
             mel += np.float32(EPS)
             return np.log(mel, out=mel)
@@ -205,12 +209,14 @@ def definition(representation: LogMel, samples: np.ndarray) -> np.ndarray:
         n_fft=representation.n_fft,
         hop_length=representation.hop_length,
         win_length=representation.window_length,
-        window=representation.window,
+        window=window_values(representation.window, representation.window_length),
         center=True,
         pad_mode="constant" if representation.pad == "zeros" else "reflect",
     )
     power = representation.power
     mel = mel_filters(representation) @ np.abs(spectrum[:, : representation.n_frames]) ** power
+    if representation.log == "none":
+        return mel
     if representation.log == "natural":
         return np.log(mel + EPS)
     if power == 1:

@@ -1,17 +1,24 @@
 """Normalisation of features: by rows of the training clips, by rows or the whole of each clip."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
+from utils.features.logmel import AMPLITUDE_FLOOR
+
 _BLOCK_BYTES = 32 * 2**20  # of float64 features held in memory at a time
 _RESOLUTION = float(np.finfo(np.float32).eps)
+_NO_SPAN = 1e-8  # decibels added to the range of a clip, which may be 0
 _STILL = 1e-5  # what varies by less beside its values would have its rounding normalised
 
 IMAGE_MAXIMUM = 255
 """Largest value of :class:`ClipImage`."""
+
+DECIBEL_LIMITS = (-50.0, 80.0)
+"""Lowest and highest level that :class:`ClipDecibel` tells from others."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,12 +187,62 @@ class ClipImage:
         return image * tf.where(still, tf.zeros_like(span), np.float32(IMAGE_MAXIMUM))
 
 
-AnyNormaliser = Normaliser | ClipNormaliser | ClipImage
+@dataclass(frozen=True)
+class ClipDecibel:
+    """Linear mel magnitudes to decibels, which every clip as a whole then spreads over -1 to 1.
+
+    The levels ``20 log10(max(x, 1e-5))`` are kept within -50 to 80 dB, then
+    ``(x - min) / (max - min + 1e-8) * 2 - 1`` over rows, frames and channels together: what the
+    baseline of DCASE 2021 task 4 does after its augmentation. A clip whose levels are all the same,
+    silence for example, becomes -1; levels below -50 dB are the same, so that the rounding of
+    near-silence is not spread.
+    """
+
+    def __call__(self, features: Any) -> Any:
+        """Convert features: a NumPy array or a TensorFlow tensor, as comes back.
+
+        Args:
+            features: linear magnitudes, float (clips, rows, frames) or (clips, rows, frames,
+                channels). The axis of clips is needed: it tells what a clip is.
+
+        Raises:
+            ValueError: for an array of other dimensions.
+        """
+        _check_axes(features)
+        axes = tuple(range(1, len(features.shape)))
+        if isinstance(features, np.ndarray):
+            levels = np.maximum(features, AMPLITUDE_FLOOR)
+            np.log10(levels, out=levels)
+            levels *= 20
+            np.clip(levels, *DECIBEL_LIMITS, out=levels)
+            low = levels.min(axis=axes, keepdims=True)
+            span = levels.max(axis=axes, keepdims=True) - low
+            levels -= low
+            levels /= span + _NO_SPAN
+            levels *= 2  # after the quotient, so that the maximum is 1
+            levels -= 1
+            return levels
+        import tensorflow as tf
+
+        levels = tf.math.log(tf.maximum(features, AMPLITUDE_FLOOR)) * (20 / math.log(10))
+        levels = tf.clip_by_value(levels, *DECIBEL_LIMITS)
+        low = tf.reduce_min(levels, axis=axes, keepdims=True)
+        span = tf.reduce_max(levels, axis=axes, keepdims=True) - low
+        return (levels - low) / (span + _NO_SPAN) * 2 - 1
+
+
+AnyNormaliser = Normaliser | ClipNormaliser | ClipImage | ClipDecibel
 """What features are normalised by: statistics of the training clips, or of each clip."""
+
+_OF_CLIPS: Mapping[str, Callable[[], AnyNormaliser]] = {
+    "clip_mean_std": ClipNormaliser,
+    "clip_image": ClipImage,
+    "clip_decibel": ClipDecibel,
+}
 
 
 def normaliser_of(
-    method: Literal["mean_std", "clip_mean_std", "clip_image", "none"],
+    method: Literal["mean_std", "clip_mean_std", "clip_image", "clip_decibel", "none"],
     content: Mapping[str, Any] | None,
 ) -> AnyNormaliser | None:
     """Return the normaliser of a set's settings.
@@ -204,9 +261,7 @@ def normaliser_of(
         )
     if content is not None:
         return Normaliser.from_dict(content)
-    if method == "clip_image":
-        return ClipImage()
-    return ClipNormaliser() if method == "clip_mean_std" else None
+    return _OF_CLIPS[method]() if method in _OF_CLIPS else None
 
 
 def _check_axes(features: Any) -> None:

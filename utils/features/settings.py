@@ -43,7 +43,7 @@ def from_settings(audio: AudioSettings, features: FeatureSettings) -> Representa
 def _stack(audio: AudioSettings, features: FeatureSettings) -> Stack:
     """Make every part and check that they lie over one another."""
     given = features.parts or []
-    base = features.model_dump(exclude={"kind", *_OF_THE_WHOLE})
+    base = features.model_dump(exclude={"kind", "parts"})
     parts: list[Spectrogram] = []
     for number, changes in enumerate(given):
         place = Place("features.parts").at(given, number)
@@ -82,6 +82,8 @@ def _part_settings(
         check_features(settings, audio)
     except ValidationError as error:
         detail = error.errors(include_url=False)[0]
+        if detail["type"] == "misplaced":
+            raise _misplaced(detail["ctx"]["path"], detail["msg"], changes, place) from error
         key = str(detail["loc"][0])
         if detail["type"] == "extra_forbidden":
             known = [name for name in FeatureSettings.model_fields if name not in _OF_THE_WHOLE]
@@ -90,10 +92,16 @@ def _part_settings(
             sentence = f"{detail['msg']}, received {shown(detail['input'])}."
         raise place.at(changes, key).error(sentence) from error
     except PydanticCustomError as error:
-        key = (error.context or {})["path"].rpartition(".")[2]
-        origin = "" if key in changes else f" It takes it from features.{key}."
-        raise place.at(changes, key).error(f"{error.message()}.{origin}") from error
+        path = (error.context or {})["path"]
+        raise _misplaced(path, error.message(), changes, place) from error
     return settings
+
+
+def _misplaced(path: str, sentence: str, changes: Mapping[str, Any], place: Place) -> ConfigError:
+    """The error of a part's key that does not fit another, which it may have from the section."""
+    key = path.rpartition(".")[2]
+    origin = "" if key in changes else f" It takes it from features.{key}."
+    return place.at(changes, key).error(f"{sentence}.{origin}")
 
 
 def _spectrogram(audio: AudioSettings, features: FeatureSettings, path: str) -> Spectrogram:

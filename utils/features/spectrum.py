@@ -1,22 +1,30 @@
 """Magnitude spectra of frames, in blocks of float32 that stay in the cache."""
 
 from collections.abc import Iterator
+from typing import Literal
 
 import numpy as np
 
+Window = Literal["hamming", "hamming_symmetric", "hann"]
+"""A window by name: periodic, for an FFT, unless its name says that it is symmetric."""
+
+_SYMMETRIC = "_symmetric"
 _BLOCK_SAMPLES = 3 * 2**16  # of FFT buffers that are transformed at a time
 
 
-def window_values(name: str, length: int) -> np.ndarray:
-    """Periodic window, float32 (length,).
+def window_values(name: Window, length: int) -> np.ndarray:
+    """``scipy.signal.get_window`` with ``fftbins`` as the name has it, float64 (length,).
+
+    A periodic window is the start of the symmetric one of a sample more: its last value is not
+    its first.
 
     Args:
-        name: as ``scipy.signal.get_window`` knows it.
+        name: of the window.
         length: samples.
     """
     from scipy.signal import get_window
 
-    return get_window(name, length, fftbins=True).astype(np.float32)
+    return get_window(name.removesuffix(_SYMMETRIC), length, fftbins=not name.endswith(_SYMMETRIC))
 
 
 def framed(samples: np.ndarray, *, window_length: int, hop_length: int) -> np.ndarray:

@@ -1,8 +1,10 @@
 """A trained model as a function of features or files, whatever its format."""
 
+from utils.inference.decisions import Decisions
 from utils.inference.files import FilePredictor
 from utils.inference.metadata import Metadata, read_metadata, write_metadata
 from utils.inference.predictor import (
+    MemoryPredictor,
     Predictor,
     compare,
     latency_ms,
@@ -13,7 +15,9 @@ from utils.inference.predictor import (
 from utils.inference.refinement import Refinement
 
 __all__ = [
+    "Decisions",
     "FilePredictor",
+    "MemoryPredictor",
     "Metadata",
     "Predictor",
     "Refinement",

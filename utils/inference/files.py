@@ -13,6 +13,7 @@ from utils.inference.refinement import Refinement
 
 if TYPE_CHECKING:
     from utils.config.schema import AudioSettings
+    from utils.features import Representation
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class FilePredictor:
 
     predictor: Predictor
     audio: "AudioSettings"
-    representation: Callable[[np.ndarray], np.ndarray]
+    representation: "Representation"
     normaliser: Callable[[np.ndarray], np.ndarray] | None
     refinement: Refinement
 
@@ -57,7 +58,7 @@ class FilePredictor:
             normaliser = normaliser_of(features.normalise.method, metadata.normaliser)
         except ValidationError as error:
             first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"])
+            place = first.get("ctx", {}).get("path") or ".".join(map(str, first["loc"]))
             raise UserError(
                 f"{predictor.path}: its metadata is wrong at {place} ({first['msg']})."
             ) from error
@@ -100,9 +101,16 @@ class FilePredictor:
 
         Raises:
             AudioError: when the file cannot be used.
+            UserError: when the model tells sound events.
         """
         from utils.audio import read_audio
 
+        metadata = self.predictor.metadata
+        if metadata is not None and metadata.decisions is not None:
+            raise UserError(
+                f"{self.predictor.path}: tells sound events, no labels of clips; use it with "
+                "task4_sed.py."
+            )
         probabilities = self.windows(read_audio(path, sample_rate=self.audio.sample_rate))
         if not np.isfinite(probabilities).all():
             raise AudioError(f"{path}: gives no finite prediction, its samples are too large.")

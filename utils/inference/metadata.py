@@ -16,7 +16,7 @@ from typing import Any
 from utils.errors import UserError
 from utils.files import write_text
 
-VERSION = 2
+VERSION = 3
 """Of the JSON; a file of another version is refused."""
 
 ENTRY = "dcase_keras_pipeline"
@@ -42,6 +42,7 @@ class Metadata:
         data: name of the data set that the model was trained on; ``demo`` for generated audio.
         shifts_seconds: test-time augmentation that belongs to the system; (0.0,) is none.
         temperature: of its calibration; 1 is none.
+        decisions: ``Decisions.as_dict()`` of a network of sound events; None for other tasks.
         version: of this format.
     """
 
@@ -53,6 +54,7 @@ class Metadata:
     data: str
     shifts_seconds: tuple[float, ...] = (0.0,)
     temperature: float = 1.0
+    decisions: dict[str, Any] | None = None
     version: int = VERSION
 
     def to_json(self) -> str:
@@ -112,6 +114,7 @@ _CHECKS = {
     "data": lambda value: isinstance(value, str),
     "shifts_seconds": _is_numbers,
     "temperature": lambda value: isinstance(value, int | float) and value > 0,
+    "decisions": lambda value: value is None or isinstance(value, dict),
 }
 
 

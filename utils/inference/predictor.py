@@ -82,13 +82,20 @@ class Predictor(ABC):
         """Predict clips whose shape is right."""
 
 
-class KerasPredictor(Predictor):
-    """A ``.keras`` file, on any Keras backend."""
+class MemoryPredictor(Predictor):
+    """A Keras network in memory, on any Keras backend.
 
-    def __init__(self, path: Path) -> None:
-        metadata = read_metadata(path)
-        self._model = load_keras(path)
-        super().__init__(path, metadata, tuple(self._model.input_shape[1:]))
+    Args:
+        model: a network of one input.
+        path: the file that it comes from; by default its name stands for it in messages.
+        metadata: what the file says about it.
+    """
+
+    def __init__(
+        self, model: "keras.Model", path: Path | None = None, metadata: Metadata | None = None
+    ) -> None:
+        self._model = model
+        super().__init__(path or Path(model.name), metadata, tuple(model.input_shape[1:]))
 
     def _predict(self, features: np.ndarray) -> tuple[np.ndarray, ...]:
         import keras
@@ -100,6 +107,14 @@ class KerasPredictor(Predictor):
         return tuple(
             np.concatenate(parts).astype(np.float32) for parts in zip(*batches, strict=True)
         )
+
+
+class KerasPredictor(MemoryPredictor):
+    """A ``.keras`` file, on any Keras backend."""
+
+    def __init__(self, path: Path) -> None:
+        metadata = read_metadata(path)
+        super().__init__(load_keras(path), path, metadata)
 
 
 class TFLitePredictor(Predictor):

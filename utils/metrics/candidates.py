@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from utils.errors import DataError
-from utils.metrics.event_lists import Events
+from utils.events import Events
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Candidates:
 
     @classmethod
     def of_frames(
-        cls, scores: Sequence[np.ndarray], *, edges: np.ndarray, durations: np.ndarray
+        cls, scores: Sequence[np.ndarray] | np.ndarray, *, edges: np.ndarray, durations: np.ndarray
     ) -> "Candidates":
         """Runs of frames with scores above any threshold.
 

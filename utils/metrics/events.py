@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from utils.events import Events
 from utils.metrics.classification import ratio
-from utils.metrics.event_lists import Events
 
 Kind = Literal["event", "segment"]
 

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from utils.errors import DataError
-from utils.metrics.event_lists import Events
+from utils.events import Events
 
 COARSE = 2.0**27  # shares are split there: sums of the upper halves are exact
 

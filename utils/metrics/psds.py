@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from utils.events import Events
 from utils.metrics.classification import ratio
-from utils.metrics.event_lists import Events
 from utils.metrics.intersection import GroundTruth, Matches, count
 from utils.metrics.psds_roc import Psds, Scenario, effective_rates, psd_roc
 

@@ -22,7 +22,9 @@ Labelled = Callable[["tf.Tensor"], tuple["tf.Tensor", Any]]  # an item to clips 
 
 
 def steps(source: Source | Mixtures, batch_size: int) -> int:
-    """Batches of an epoch, the smaller last one included."""
+    """Batches of an epoch, the smaller last one included; with groups all are full."""
+    if isinstance(source, Source) and source.groups:
+        return min(rows // clips for rows, clips in source.groups)
     clips = source.per_epoch if isinstance(source, Mixtures) else len(source.rows)
     return -(-clips // batch_size)
 
@@ -45,7 +47,7 @@ def training_batches(
 
     Args:
         source: Clips and targets, or words of which they are mixed.
-        batch_size: Clips in a batch (of all replicas together).
+        batch_size: Clips in a batch (of all replicas together); with groups their sum.
         seed: Of order, mixing and augmentation, at least 0.
         first_epoch: 0, or the epoch at which a resumed run goes on.
         epochs: Number of epochs of the whole run.
@@ -61,7 +63,8 @@ def training_batches(
         Data set of (features, targets), or of features alone for a source without targets.
 
     Raises:
-        ValueError: If ``augment`` mixes clips and the source has no targets.
+        ValueError: If ``augment`` mixes clips and the source has no targets, or the batch size is
+            not that of the groups.
     """
     import tensorflow as tf
 
@@ -71,7 +74,7 @@ def training_batches(
         items = _step_numbers(steps(source, batch_size))
         read = _mixed(source, batch_size=batch_size, seed=seed, memory_gb=memory_gb)
     else:
-        items = _shuffled_positions(len(source.rows), batch_size=batch_size, seed=order_seed)
+        items = _positions(source, batch_size=batch_size, seed=order_seed)
         fixed, last = (prepare, None) if augment is None else (None, prepare)
         clips = _prepared(source, fixed, batch_size=batch_size, memory_gb=memory_gb)
         read = _labelled(clips, source)
@@ -138,10 +141,21 @@ def _batches(
     return batches.prefetch(PREFETCH).with_options(options)
 
 
+def _positions(
+    source: Source, *, batch_size: int, seed: "tf.Tensor"
+) -> "Callable[[tf.Tensor], tf.data.Dataset]":
+    """Return a function of an epoch to batches of positions in the source's rows."""
+    if not source.groups:
+        return _shuffled_positions(len(source.rows), batch_size=batch_size, seed=seed)
+    if batch_size != sum(clips for _, clips in source.groups):
+        raise ValueError(f"batches of {batch_size} clips of groups {source.groups}")
+    return _grouped_positions(source.groups, seed=seed)
+
+
 def _shuffled_positions(
     count: int, *, batch_size: int, seed: "tf.Tensor"
 ) -> "Callable[[tf.Tensor], tf.data.Dataset]":
-    """Return a function of an epoch to batches of its positions in the source's rows."""
+    """Batches of all clips in an order of the epoch's own."""
     import tensorflow as tf
 
     def positions(epoch: "tf.Tensor") -> "tf.data.Dataset":
@@ -149,6 +163,28 @@ def _shuffled_positions(
             tf.range(count, dtype=tf.int64), tf.random.fold_in(seed, epoch)
         )
         return tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
+
+    return positions
+
+
+def _grouped_positions(
+    groups: tuple[tuple[int, int], ...], *, seed: "tf.Tensor"
+) -> "Callable[[tf.Tensor], tf.data.Dataset]":
+    """Batches with so many clips of each group, one group after the other."""
+    import tensorflow as tf
+
+    count = min(rows // clips for rows, clips in groups)
+
+    def positions(epoch: "tf.Tensor") -> "tf.data.Dataset":
+        epoch_seed = tf.random.fold_in(seed, epoch)
+        parts, first = [], 0
+        for number, (rows, clips) in enumerate(groups):
+            order = tf.random.experimental.stateless_shuffle(
+                tf.range(first, first + rows, dtype=tf.int64), tf.random.fold_in(epoch_seed, number)
+            )
+            parts.append(tf.reshape(order[: count * clips], [count, clips]))
+            first += rows
+        return tf.data.Dataset.from_tensor_slices(tf.concat(parts, axis=1))
 
     return positions
 

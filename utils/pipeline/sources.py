@@ -23,14 +23,19 @@ class Source:
         rows: int64 (rows,), the clips that are used, in the order of ``targets``.
         targets: Array or dict of arrays whose first axis is that of ``rows``; None for clips
             without labels.
+        groups: Where each training batch has so many clips of each group: number of rows of each
+            group, in the order of ``rows``, and clips of it in a batch. An epoch ends with the
+            group that is used up first. Empty: batches take any clips.
 
     Raises:
-        ValueError: If a row lies outside the array or the targets are not as many as the rows.
+        ValueError: If a row lies outside the array, the targets are not as many as the rows, or
+            groups do not fill the rows or a batch.
     """
 
     array: np.ndarray
     rows: np.ndarray
     targets: Targets = None
+    groups: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse rows and targets that do not fit."""
@@ -39,6 +44,11 @@ class Source:
         for name, values in targets.items():
             if values is not None and len(values) != len(self.rows):
                 raise ValueError(f"{len(values)} {name} for {len(self.rows)} rows")
+        if self.groups:
+            if sum(rows for rows, _ in self.groups) != len(self.rows):
+                raise ValueError(f"groups {self.groups} for {len(self.rows)} rows")
+            if any(not 1 <= clips <= rows for rows, clips in self.groups):
+                raise ValueError(f"groups {self.groups}: fewer rows than clips in a batch, or none")
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,14 @@ MEASURES: dict[str, Measure] = {
         Measure(
             "log_loss_micro", "Log loss (micro)", "Loss", higher_is_better=False, headline=False
         ),
+        Measure("psds_scenario1", "PSDS 1", "PSDS 1"),
+        Measure("psds_scenario2", "PSDS 2", "PSDS 2"),
+        Measure("event_f1_macro", "Event F1", "Event", "%", 100.0, 1),
+        Measure("intersection_f1_macro", "Intersection F1", "Inters.", "%", 100.0, 1),
+        Measure("segment_f1_macro", "Segment F1", "Segm.", "%", 100.0, 1, headline=False),
+        Measure("psds_scenario1_50", "PSDS 1, 50 thresholds", "PSDS 1 (50)", headline=False),
+        Measure("psds_scenario2_50", "PSDS 2, 50 thresholds", "PSDS 2 (50)", headline=False),
+        Measure("psds_scenario2_2021", "PSDS 2 as of 2021", "PSDS 2 (2021)", headline=False),
         Measure("kl", "KL divergence", "KL", higher_is_better=False),
         Measure(
             "kl_uniform", "KL of the uniform", "Uniform", higher_is_better=False, headline=False

@@ -1,6 +1,6 @@
 """Training: fit with full-state checkpoints, keep the best epoch's weights."""
 
 from utils.training.compiling import check, compile_model, selection_note, stopping_note
-from utils.training.loop import Trained, fit
+from utils.training.loop import Judge, Trained, fit
 
-__all__ = ["Trained", "check", "compile_model", "fit", "selection_note", "stopping_note"]
+__all__ = ["Judge", "Trained", "check", "compile_model", "fit", "selection_note", "stopping_note"]

@@ -7,6 +7,7 @@ import csv
 import io
 import math
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,23 @@ from utils.config.schema import TrainingSettings
 from utils.errors import UserError
 from utils.files import write_text
 from utils.training.checkpoint import Progress, save
+
+
+class Judge(keras.callbacks.Callback):
+    """Add scores of the validation clips to an epoch's numbers, for the callbacks behind it.
+
+    Args:
+        judge: scores of the model as it is, by column of ``history.csv``.
+    """
+
+    def __init__(self, judge: Callable[[keras.Model], Mapping[str, float]]) -> None:
+        super().__init__()
+        self.judge = judge
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Score the epoch."""
+        if logs is not None:
+            logs.update(self.judge(self.model))
 
 
 class KeepState(keras.callbacks.Callback):

@@ -2,6 +2,7 @@
 
 import difflib
 import inspect
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +21,11 @@ _KINDS = {"single_label": "one-hot", "multi_label": "multi-hot", "distribution":
 
 
 def compile_model(
-    model: "keras.Model", settings: TrainingSettings, *, steps: int = 1
+    model: "keras.Model",
+    settings: TrainingSettings,
+    *,
+    steps: int = 1,
+    judged: Sequence[str] = (),
 ) -> "keras.Model":
     """Compile by the settings, refusing what would fail only after hours of features.
 
@@ -29,6 +34,7 @@ def compile_model(
         settings: the section ``training``.
         steps: training batches per epoch, for the schedule of the learning rate; 1 serves where
             nothing is trained.
+        judged: columns of ``history.csv`` that come of a judge instead of validation batches.
 
     Raises:
         ConfigError: unknown optimiser, argument, loss or metric, a schedule that does not fit, or a
@@ -40,7 +46,7 @@ def compile_model(
     _check_name("training.loss", settings.loss, keras.losses)
     for metric in settings.metrics:
         _check_name("training.metrics", metric, keras.metrics)
-    columns = (*needed_columns(settings), "epoch")
+    columns = (*(("loss", *judged) if judged else needed_columns(settings)), "epoch")
     if settings.select.metric not in columns:
         raise ConfigError(
             f"training.select.metric: no epoch reports {settings.select.metric!r}; "
@@ -49,7 +55,7 @@ def compile_model(
     model.compile(
         optimizer=optimizer,
         loss=settings.loss,
-        metrics=list(settings.metrics),
+        metrics=list(settings.metrics) or None,
         jit_compile=use_xla(settings),
     )
     optimizer.build(model.trainable_variables)

@@ -1,6 +1,6 @@
 """Fit a network: resumption, and the best epoch's weights."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,10 +39,23 @@ class Trained:
     earlier_seconds: float
 
 
+@dataclass(frozen=True)
+class Judge:
+    """Scores of the validation clips that no Keras metric gives.
+
+    Attributes:
+        columns: their names, columns of ``history.csv``.
+        score: gives them for the model after an epoch.
+    """
+
+    columns: tuple[str, ...]
+    score: "Callable[[keras.Model], Mapping[str, float]]"
+
+
 def fit(
     build: "Callable[[], keras.Model]",
     batches: "Callable[[int], tf.data.Dataset]",
-    validation: "tf.data.Dataset",
+    validation: "tf.data.Dataset | Judge",
     *,
     steps: int,
     settings: TrainingSettings,
@@ -56,7 +69,7 @@ def fit(
     Args:
         build: makes the network; called under the device strategy and precision of the settings.
         batches: dataset of all epochs from the given one (0 is the first); ``steps`` batches each.
-        validation: batches of the validation clips, in a fixed order.
+        validation: batches of the validation clips, in a fixed order, or what scores an epoch.
         steps: training batches per epoch.
         settings: the section ``training``.
         folder: receives ``checkpoint.npz`` and ``history.csv``.
@@ -75,7 +88,8 @@ def fit(
     check_batch_size(settings.batch_size, strategy.num_replicas_in_sync)
     state_file = folder / "checkpoint.npz"
     with precision(settings.mixed_precision), strategy.scope():
-        model = compile_model(build(), settings, steps=steps)
+        judged = validation.columns if isinstance(validation, Judge) else ()
+        model = compile_model(build(), settings, steps=steps, judged=judged)
         progress = checkpoint.Progress.new()
         if state_file.exists():
             progress = checkpoint.restore(state_file, model)
@@ -100,7 +114,7 @@ def fit(
 def _run_epochs(
     model: "keras.Model",
     batches: "tf.data.Dataset",
-    validation: "tf.data.Dataset",
+    validation: "tf.data.Dataset | Judge",
     progress: checkpoint.Progress,
     *,
     steps: int,
@@ -109,30 +123,33 @@ def _run_epochs(
     console: "Console | None",
     tensorboard: Path | None,
 ) -> None:
-    from utils.training.callbacks import KeepState, ShowProgress
+    from utils.training import callbacks as own
+    from utils.training.kernels import quick_kernels
 
     first_epoch = len(progress.history)
-    keep = KeepState(folder=folder, progress=progress, settings=settings)
-    callbacks: list[Any] = [keep]
+    judge = validation if isinstance(validation, Judge) else None
+    callbacks: list[Any] = [] if judge is None else [own.Judge(judge.score)]
+    callbacks.append(own.KeepState(folder=folder, progress=progress, settings=settings))
     shown = None
     if console is not None:
-        shown = ShowProgress(
+        shown = own.ShowProgress(
             console=console, first_epoch=first_epoch, epochs=settings.epochs, steps=steps
         )
         callbacks.append(shown)
     if tensorboard is not None:
         callbacks.append(_tensorboard_callback(tensorboard))
     try:
-        model.fit(
-            batches,
-            initial_epoch=first_epoch,
-            epochs=settings.epochs,
-            steps_per_epoch=steps,
-            validation_data=validation,
-            callbacks=callbacks,
-            shuffle=False,  # the dataset has its order already
-            verbose=0,
-        )
+        with quick_kernels(model):
+            model.fit(
+                batches,
+                initial_epoch=first_epoch,
+                epochs=settings.epochs,
+                steps_per_epoch=steps,
+                validation_data=None if judge is not None else validation,
+                callbacks=callbacks,
+                shuffle=False,  # the dataset has its order already
+                verbose=0,
+            )
     finally:
         if shown is not None:
             shown.close()

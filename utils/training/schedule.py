@@ -12,10 +12,11 @@ if TYPE_CHECKING:
 def make_schedule(
     highest: float, settings: TrainingSettings, *, steps: int
 ) -> "keras.optimizers.schedules.LearningRateSchedule | None":
-    """Make the schedule of a whole training: a linear rise, then half a cosine or a constant.
+    """Make the schedule of a whole training: a rise, then half a cosine or a constant.
 
     With ``w`` steps of warm-up, ``n`` steps in all and ``f`` the share that is left at the end, the
-    rate of step ``s`` (from 0) is ``highest s / w`` before ``w``, and after it, for a cosine,
+    rate of step ``s`` (from 0) is ``highest s / w`` before ``w`` (or as
+    :class:`utils.training.ramp.ExponentialWarmup` says), and after it, for a cosine,
     ``highest (f + (1 - f) (1 + cos(pi (s - w) / (n - w))) / 2)``. It hangs on the step alone, which
     the optimizer counts and checkpoints keep: a resumed training continues it.
 
@@ -45,10 +46,17 @@ def make_schedule(
     if wanted.kind == "constant" and not wanted.warmup_epochs:
         return None
     warmup = round(wanted.warmup_epochs * steps)
+    left = max(1, settings.epochs * steps - warmup)
+    share = 1.0 if wanted.kind == "constant" else wanted.final  # a cosine from 1 to 1 is flat
+    if warmup and wanted.warmup == "exponential":
+        from utils.training.ramp import ExponentialWarmup
+
+        after = keras.optimizers.schedules.CosineDecay(highest, left, alpha=share)
+        return ExponentialWarmup(highest, warmup, after)
     return keras.optimizers.schedules.CosineDecay(
         0.0 if warmup else highest,
-        max(1, settings.epochs * steps - warmup),
-        alpha=1.0 if wanted.kind == "constant" else wanted.final,  # a cosine from 1 to 1 is flat
+        left,
+        alpha=share,
         warmup_target=highest if warmup else None,
         warmup_steps=warmup,
     )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from utils.datasets.base import Clip, DataSet, Fold
+from utils.datasets.base import Clip, DataSet, Event, Fold
 from utils.errors import DataError
 
 
@@ -46,6 +46,34 @@ def test_identity_changes_with_the_data(tmp_path, change):
         clip = replace(fold.train[0], name="d.wav")
         after = replace(data, folds=(replace(fold, train=(clip,)),))
     assert after.identity != before
+
+
+def with_clip(data, **changes):
+    fold = data.folds[0]
+    return replace(data, folds=(replace(fold, train=(replace(fold.train[0], **changes),)),))
+
+
+def test_events_and_lengths_are_part_of_the_identity(tmp_path):
+    data = data_set(tmp_path)
+    event = Event("dog", 0.5, 1.0)
+    contents = [
+        {},
+        {"events": ()},
+        {"events": (event,)},
+        {"events": (event._replace(offset=1.1),)},
+        {"events": (event._replace(label="cat"),)},
+        {"seconds": 9.9},
+        {"seconds": 10.0},
+        {"events": (event,), "seconds": 10.0},
+    ]
+    identities = [with_clip(data, **content).identity for content in contents]
+    assert len(set(identities)) == len(contents)
+    assert with_clip(data, **contents[-1]).identity == identities[-1]
+
+
+def test_the_identity_without_events_is_what_it_was(tmp_path):
+    """Runs of the first version name it; theirs must be found again."""
+    assert data_set(tmp_path).identity == "16d44a4534"
 
 
 def test_a_vanished_file_is_named(tmp_path):

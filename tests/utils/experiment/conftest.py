@@ -3,22 +3,30 @@
 import io
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 from rich.console import Console
 
+from tests.utils.experiment.event_stand_ins import BOTH, CAT, DOG, STEPS, event_settings
+from tests.utils.experiment.event_stand_ins import CLASSES as EVENT_CLASSES
+from tests.utils.experiment.event_stand_ins import SAMPLES as EVENT_SAMPLES
 from utils import export, inference
 from utils.config.schema import Settings
 from utils.datasets import Clip, DataSet, Fold
+from utils.datasets.base import Event
 from utils.evaluation import score_words
-from utils.experiment import ClipExperiment, Job, clips, fold
+from utils.experiment import ClipExperiment, Job, clips, facts, fold
+from utils.experiment.event_learning import EventLearning, StepGrid
+from utils.experiment.learning import stored
 from utils.export import FileFacts
+from utils.features import from_settings
 from utils.files import digest, write_json
 from utils.inference.predictor import Predictor
 from utils.report.results import ModelFacts
-from utils.run import Source, open_run
+from utils.run import Run, Source, open_run
 
 RATE, SAMPLES = 1000, 80
 CLASSES = ("high", "low", "mid")
@@ -131,7 +139,7 @@ def predictors(monkeypatch) -> list[Linear]:
     monkeypatch.setattr(inference, "load_keras", lambda path: None)
     monkeypatch.setattr(inference, "latency_ms", lambda *args, **kwargs: 1.0)
     monkeypatch.setattr(clips, "load_keras", lambda path: None)
-    monkeypatch.setattr(clips, "model_facts", lambda model: ModelFacts(111, 100, 110, 2000, 222))
+    monkeypatch.setattr(facts, "model_facts", lambda model: ModelFacts(111, 100, 110, 2000, 222))
     monkeypatch.setattr(export, "export_formats", write)
     monkeypatch.setattr(export, "measure", lambda path: FileFacts(500, 111, 110, 444, 440, {}))
     return made
@@ -177,3 +185,86 @@ def changed():
 def network():
     """The stand-in for a fold's network."""
     return lambda experiment, number: Linear(experiment.folds[number].model_path)
+
+
+@pytest.fixture
+def make_events(tmp_path, rng):
+    """Write clips of noise; each is told its events, or its labels, or nothing."""
+
+    def make(prefix: str, *told: Any, seconds: float | None = None) -> tuple[Clip, ...]:
+        (tmp_path / "audio").mkdir(exist_ok=True)
+        found = []
+        for number, known in enumerate(told):
+            path = tmp_path / "audio" / f"{prefix}{number}.wav"
+            soundfile.write(path, 0.2 * rng.standard_normal(EVENT_SAMPLES), RATE, subtype="FLOAT")
+            name = f"part/{path.name}"
+            if known is None:
+                found.append(Clip(name, path, seconds=seconds))
+            elif isinstance(known, str):
+                found.append(Clip(name, path, tuple(known.split(",")), seconds=seconds))
+            else:
+                events = tuple(Event(*event) for event in known)
+                labels = tuple(sorted({event.label for event in events}))
+                found.append(Clip(name, path, labels, events=events, seconds=seconds))
+        return tuple(found)
+
+    return make
+
+
+@pytest.fixture
+def event_data(make_events) -> DataSet:
+    """Four strong, three weak, five unlabelled clips; three and two to choose by, three to test."""
+    fold = Fold(
+        "fold1",
+        train=(
+            *make_events("strong", CAT, DOG, BOTH, []),
+            *make_events("weak", "cat", "cat,dog", "hum"),
+            *make_events("unlabelled", *[None] * 5),
+        ),
+        validation=(
+            *make_events("valid", BOTH, DOG, []),
+            *make_events("valid_weak", "dog", "cat,hum"),
+        ),
+        test=make_events("test", CAT, BOTH, DOG, seconds=0.39),
+    )
+    return DataSet("desed", EVENT_CLASSES, (fold,))
+
+
+@pytest.fixture
+def event_job(event_data, tmp_path):
+    """Make a job of the tiny set, with other values in some places."""
+
+    def make(data: DataSet = event_data, **changes: Any) -> Job:
+        console = Console(file=io.StringIO(), width=200)
+        settings, cache = event_settings(**changes), tmp_path / "cache"
+        return Job(settings, {}, data, tmp_path, cache, console, target="events")
+
+    return make
+
+
+@pytest.fixture
+def event_learning(event_job):
+    """Make what networks of a job learn from, with the features of all clips."""
+
+    def make(job: Job | None = None, **changes: Any) -> EventLearning:
+        job = job or event_job(**changes)
+        representation = from_settings(job.settings.audio, job.settings.features)
+        store = stored(job, representation, job.data.clips)
+        grid = StepGrid.of(representation, STEPS)
+        return EventLearning(job, job.data.folds[0], representation, store, grid)
+
+    return make
+
+
+@pytest.fixture
+def open_folder(tmp_path):
+    """Open the run folder of a job, the same one for all jobs."""
+
+    def opened(job) -> Run:
+        return open_run(
+            runs=tmp_path / "runs", set_id="test", parameters={}, determining={},
+            data=job.data.name, identity="data", seed=0, source=Source("", {}),
+            console=job.console,
+        )  # fmt: skip
+
+    return opened

@@ -7,7 +7,8 @@ import pytest
 import soundfile
 
 from utils.datasets import Fold
-from utils.errors import DataError
+from utils.errors import ConfigError, DataError
+from utils.experiment import ClipExperiment
 from utils.features import Normaliser, from_settings
 from utils.inference import read_metadata
 from utils.metrics.calibration import fit_temperature, temper
@@ -294,3 +295,29 @@ def test_waveforms_are_stored_for_training_clips_alone(job, changed, finish, dat
     assert set(features.waveforms.row_of) == {clip.name for clip in one.train}
     assert set(features.store.row_of) == {clip.name for clip in alone.data.clips}
     assert finish(job).folds[0].features.waveforms is None
+
+
+EVENT_SETTINGS = {
+    "feature_augment": {"feature_augment": ["GroupMixup"]},
+    "view_augment": {"view_augment": ["FilterAugment"]},
+    "training.parts": {"training": {"batch_size": 48, "parts": {}}},
+    "training.teacher": {"training": {"teacher": {}}},
+    "postprocess": {"postprocess": {"threshold": 0.4}},
+}
+
+
+@pytest.mark.parametrize("path", EVENT_SETTINGS)
+def test_settings_of_sound_events_are_refused_before_a_network_is_built(job, path, monkeypatch):
+    def never(job, representation):
+        raise AssertionError("built")
+
+    monkeypatch.setattr("utils.experiment.clips.build_network", never)
+    with pytest.raises(AssertionError, match="built"):
+        ClipExperiment(job, run=None, score=None).check_network()
+    content = job.settings.model_dump() | {"set_id": "test"}
+    for section, values in EVENT_SETTINGS[path].items():
+        plain = isinstance(values, list)
+        content[section] = values if plain else content[section] | values
+    other = replace(job, settings=type(job.settings).model_validate(content))
+    with pytest.raises(ConfigError, match=f"^{path}: is for networks of sound events"):
+        ClipExperiment(other, run=None, score=None).check_network()

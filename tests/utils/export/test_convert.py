@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from utils.errors import UserError
-from utils.export import export_formats, measure
+from utils.export import export_formats, measure, require_possible
 from utils.inference import Metadata, compare, load_predictor, read_metadata
 
 FORMATS = ("float32", "float16", "dynamic", "int8")
@@ -117,6 +117,13 @@ def test_int8_of_a_recurrent_network_is_refused_before_anything_is_written(tmp_p
     with pytest.raises(UserError, match=r"int8 is not possible with a recurrent layer"):
         export(two_heads("GRU"), tmp_path, clips=clips)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_formats_can_be_asked_for_before_training():
+    require_possible(two_heads("GRU"), FORMATS[:3])
+    require_possible(convolutional(), FORMATS)
+    with pytest.raises(UserError, match=r"export\.formats: int8 is not possible"):
+        require_possible(two_heads("GRU"), FORMATS)
 
 
 def test_mixed_precision_is_exported_in_float32_and_put_back(tmp_path, rng, clips):

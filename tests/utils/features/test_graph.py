@@ -5,7 +5,7 @@ import pytest
 
 from utils.audio import fit_length, read_audio
 from utils.config.schema import AudioSettings, FeatureSettings
-from utils.features import ClipNormaliser, Waveform, from_settings
+from utils.features import ClipDecibel, ClipNormaliser, Waveform, from_settings
 from utils.features.graph import front_end
 
 DB = 20 / np.log(10)
@@ -21,6 +21,7 @@ SECOND = AudioSettings(seconds=1.0)
         {"power": 2, "window_seconds": 0.033, "n_fft": 1500},
         {"pad": "reflect"},
         {"pad": "reflect", "frames": 1},
+        {"window": "hamming_symmetric"},
         {"pad": "reflect", "scale": 32768.0, "power": 2, "log": "decibel", "mel_scale": "linear"},
     ],
 )
@@ -71,6 +72,21 @@ def test_a_stack_normalised_clip_by_clip_inside_a_dataset(noise):
     expected = normaliser(np.stack([representation(clip) for clip in clips]))
     found = np.concatenate(list(data.as_numpy_iterator()))
     np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("pad", ["zeros", "reflect"])
+def test_linear_mel_and_its_decibels_in_a_graph(noise, pad):
+    settings = FeatureSettings(
+        frames=50, log="none", pad=pad, window="hamming_symmetric", mel_scale="htk", mel_norm="none"
+    )
+    representation = from_settings(SECOND, settings)
+    clips = np.stack([noise, 0.01 * noise[::-1], 0 * noise])
+    linear = front_end(representation)(clips).numpy()
+    expected = np.stack([representation(clip) for clip in clips])
+    np.testing.assert_allclose(linear, expected, rtol=2e-5)
+    levels = ClipDecibel()(front_end(representation)(clips)).numpy()
+    np.testing.assert_allclose(levels, ClipDecibel()(expected), atol=1e-5)
+    assert np.all(levels[2] == -1)
 
 
 def test_what_has_no_graph_is_refused():

@@ -10,7 +10,7 @@ from utils.audio import fit_length, read_audio
 from utils.config.schema import AudioSettings, FeatureSettings
 from utils.errors import ConfigError
 from utils.features import LogMel, Waveform, from_settings
-from utils.features.logmel import definition
+from utils.features.logmel import EPS, definition, mel_filters
 
 DB = 20 / np.log(10)  # decibels in one natural-logarithm unit of a magnitude
 
@@ -37,6 +37,7 @@ VARIANTS = {
     "odd_scale": {"scale": 3.0},
     "linear_bands": {"mel_scale": "linear", "n_mels": 64, "f_min": 100.0, "f_max": 12_000.0},
     "linear_unit_height": {"mel_scale": "linear", "mel_norm": "none"},
+    "symmetric_window": {"window": "hamming_symmetric"},
 }
 
 
@@ -115,6 +116,95 @@ def test_is_torchaudios_of_16_bit_samples(noise, start):
     np.testing.assert_allclose(features, torchaudios(integers), atol=1e-3)
     if start:
         np.testing.assert_allclose(features.min(), -100, rtol=1e-6)
+
+
+SED = FeatureSettings.model_validate({
+    "n_fft": 2048, "window_seconds": 0.128, "hop_seconds": 0.016, "window": "hamming_symmetric",
+    "n_mels": 128, "mel_scale": "htk", "mel_norm": "none", "log": "none", "pad": "reflect",
+    "frames": None, "normalise": {"method": "clip_decibel"},
+})  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def sed() -> LogMel:
+    """The features of DCASE 2021 task 4: linear mel magnitudes of ten seconds."""
+    return from_settings(AudioSettings(sample_rate=16_000, seconds=10.0), SED)
+
+
+def hamming(index: np.ndarray) -> np.ndarray:
+    """The symmetric Hamming window of 2048 samples by its formula; 0 beyond it."""
+    inside = (index >= 0) & (index < 2048)
+    return np.where(inside, 0.54 - 0.46 * np.cos(2 * np.pi * index / 2047), 0.0)
+
+
+def torchaudios_filters() -> np.ndarray:
+    """Its ``melscale_fbanks`` as documented: triangles over hertz, edges on the HTK scale."""
+    highest = 2595 * np.log10(1 + 8000 / 700)
+    edges = 700 * (10 ** (np.linspace(0, highest, 130) / 2595) - 1)
+    bins = np.linspace(0, 8000, 1025)
+    return np.stack([np.interp(bins, edges[band : band + 3], [0, 1, 0]) for band in range(128)])
+
+
+def test_linear_mel_of_dcase_2021_task_4_is_librosas(sed, rng):
+    clip = (0.1 * rng.standard_normal(160_000)).astype(np.float32)
+    expected = librosa.feature.melspectrogram(
+        y=clip.astype(np.float64),
+        sr=16_000,
+        n_fft=2048,
+        win_length=2048,
+        hop_length=256,
+        window=hamming(np.arange(2048)),
+        center=True,
+        pad_mode="reflect",
+        power=1.0,
+        n_mels=128,
+        fmin=0,
+        fmax=8000,
+        htk=True,
+        norm=None,
+        dtype=np.float64,
+    )
+    features = sed(clip)
+    assert features.dtype == np.float32
+    assert features.shape == sed.shape == (128, 626)
+    np.testing.assert_allclose(definition(sed, clip), expected, rtol=1e-10)
+    np.testing.assert_allclose(features, expected, rtol=2e-5)
+
+
+def test_linear_mel_is_torchaudios(sed):
+    """``MelSpectrogram(power=1)`` of torchaudio: Hamming, centred, mirrored, HTK without norm.
+
+    The magnitudes of an impulse are the window's value in every bin, so that no transform is
+    needed to say what comes out.
+    """
+    filters = torchaudios_filters()
+    np.testing.assert_allclose(mel_filters(sed), filters, atol=1e-10)
+    clip = np.zeros(160_000, np.float32)
+    clip[[300, 80_000]] = 0.5, 0.25
+    starts = 256 * np.arange(626) - 1024  # of the frames; what lies before the clip is mirrored
+    levels = 0.5 * hamming(300 - starts) + 0.25 * hamming(80_000 - starts)
+    mirrored = hamming(-300 - starts)
+    alone = mirrored == 0
+    expected = filters.sum(axis=1)[:, None] * levels
+    np.testing.assert_allclose(sed(clip)[:, alone], expected[:, alone], rtol=1e-5, atol=1e-9)
+    assert alone.sum() == 623
+    periodic = replace(sed, window="hamming")(clip)[:, alone]
+    assert np.abs(periodic / np.maximum(expected[:, alone], 1e-9) - 1).max() > 1e-4
+    assert np.all(sed(clip)[:, ~alone].max(axis=0) > 0)
+
+
+@pytest.mark.parametrize("pad", ["zeros", "reflect"])
+@pytest.mark.parametrize("power", [1, 2])
+def test_without_a_logarithm_silence_is_0_and_levels_scale(noise, pad, power):
+    linear = from_fields(log="none", pad=pad, power=power)
+    assert linear.offset == 0
+    assert not linear(np.zeros(44_100, np.float32)).any()
+    features = linear(noise)
+    np.testing.assert_allclose(features, definition(linear, noise), rtol=2e-5)
+    np.testing.assert_allclose(linear(0.5 * noise), 0.5**power * features, rtol=1e-6)
+    natural = replace(linear, log="natural")
+    assert natural.offset == (EPS if pad == "zeros" else 0)
+    np.testing.assert_allclose(natural(noise), np.log(features + EPS), atol=1e-5)
 
 
 def test_silence_is_finite_and_at_the_floor():

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy.stats import zscore
 
-from utils.features import ClipNormaliser, Normaliser, normaliser, normaliser_of
+from utils.features import ClipDecibel, ClipNormaliser, Normaliser, normaliser, normaliser_of
 from utils.features.normaliser import ClipImage
 
 
@@ -154,7 +154,7 @@ def test_rows_that_stand_still_become_0(rng):
     np.testing.assert_allclose(ClipNormaliser()(tf.constant(array)), normalised, atol=1e-5)
 
 
-@pytest.mark.parametrize("by_clips", [ClipNormaliser(), ClipImage()])
+@pytest.mark.parametrize("by_clips", [ClipNormaliser(), ClipImage(), ClipDecibel()])
 def test_a_clip_without_its_axis_is_refused(by_clips):
     with pytest.raises(ValueError, match="2 axes"):
         by_clips(np.zeros((4, 5), np.float32))
@@ -214,6 +214,59 @@ def test_what_is_not_finite_does_not_become_an_image(rng):
     assert np.isfinite(images[1]).all()
 
 
+def test_decibels_of_a_clip_by_hand():
+    """Levels 0, 20, 40 and, for silence, the limit -50 dB; then 130 dB between the limits."""
+    array = np.array([[[1, 10], [100, 0]], [[1e9, 1e-9], [1e4, 10**-2.5]]], np.float32)
+    expected = [[[10 / 90, 50 / 90], [1, -1]], [[1, -1], [1, -1]]]
+    np.testing.assert_allclose(ClipDecibel()(array), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(3, 4, 50), (3, 4, 50, 2)])
+def test_decibels_are_spread_over_the_whole_clip(rng, shape):
+    import tensorflow as tf
+
+    array = np.exp(rng.normal(-3, 2, shape)).astype(np.float32)
+    array[1] = 0.05 * array[1]  # in part below the lowest level
+    before = array.copy()
+    found = ClipDecibel()(array)
+    assert found.dtype == np.float32
+    for clip, levels in zip(array.astype(np.float64), found, strict=True):
+        decibels = np.clip(20 * np.log10(np.maximum(clip, 1e-5)), -50, 80)
+        span = decibels.max() - decibels.min()
+        expected = (decibels - decibels.min()) / (span + 1e-8) * 2 - 1
+        np.testing.assert_allclose(levels, expected, atol=1e-5)
+        assert (levels.min(), levels.max()) == (-1, 1)
+    np.testing.assert_array_equal(array, before)
+    np.testing.assert_array_equal(ClipDecibel()(array[2:])[0], found[2])
+    tensor = ClipDecibel()(tf.constant(array))
+    assert isinstance(tensor, tf.Tensor)
+    np.testing.assert_allclose(tensor, found, atol=1e-5)
+    batches = tf.data.Dataset.from_tensor_slices(array).batch(2).map(ClipDecibel())
+    assert batches.element_spec.shape.as_list() == [None, *shape[1:]]
+    mapped = np.concatenate(list(batches.as_numpy_iterator()))
+    np.testing.assert_allclose(mapped, found, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("error")
+def test_decibels_of_a_clip_that_stands_still_are_finite(rng):
+    import tensorflow as tf
+
+    array = np.empty((3, 4, 30), np.float32)
+    array[0] = 0
+    array[1] = 1e-6 * rng.random((4, 30))  # near-silence, all below the limit
+    array[2] = 0.25
+    assert np.all(ClipDecibel()(array) == -1)
+    assert np.all(ClipDecibel()(tf.constant(array)) == -1)
+
+
+def test_decibels_of_what_is_not_a_number_stay_in_their_clip(rng):
+    array = rng.random((2, 3, 4)).astype(np.float32)
+    array[0, 1, 1] = np.nan
+    levels = ClipDecibel()(array)
+    assert np.isnan(levels[0]).all()
+    assert np.isfinite(levels[1]).all()
+
+
 def test_the_normaliser_of_a_set():
     content = {"mean": [[1.0, 2.0]], "std": [[1.0, 4.0]]}
     rebuilt = normaliser_of("mean_std", content)
@@ -221,9 +274,10 @@ def test_the_normaliser_of_a_set():
     assert rebuilt.as_dict() == content
     assert normaliser_of("clip_mean_std", None) == ClipNormaliser()
     assert normaliser_of("clip_image", None) == ClipImage()
+    assert normaliser_of("clip_decibel", None) == ClipDecibel()
     assert normaliser_of("none", None) is None
     with pytest.raises(ValueError, match="mean_std comes without its statistics"):
         normaliser_of("mean_std", None)
-    for method in ("clip_mean_std", "clip_image", "none"):
+    for method in ("clip_mean_std", "clip_image", "clip_decibel", "none"):
         with pytest.raises(ValueError, match="no use for"):
             normaliser_of(method, content)

@@ -42,7 +42,7 @@ def test_contradictions_are_one_sentence(fields, message):
         made(**fields)
 
 
-@pytest.mark.parametrize("method", ["mean_std", "clip_mean_std", "clip_image"])
+@pytest.mark.parametrize("method", ["mean_std", "clip_mean_std", "clip_image", "clip_decibel"])
 def test_a_waveform_has_no_statistics(method):
     fields = {"kind": "waveform", "normalise": {"method": method}}
     with pytest.raises(ConfigError, match=r"^features.normalise.method: .*set none"):
@@ -73,6 +73,7 @@ def test_a_waveform_has_no_statistics(method):
         ({"frames": 99}, "frames: a clip of 1 s has 51 frames, received 99"),
         ({"n_mels": 400}, "n_mels: "),
         ({"kind": "mfcc", "n_mfcc": 30}, "n_mfcc: 30 coefficients of 24 mel bands"),
+        ({"kind": "mfcc", "log": "none"}, "log: mfcc are coefficients of a logarithm"),
     ],
 )
 def test_what_is_wrong_in_a_part_names_its_place(part, message):
@@ -83,6 +84,45 @@ def test_what_is_wrong_in_a_part_names_its_place(part, message):
 def test_what_a_part_takes_from_the_section_is_said():
     with pytest.raises(ConfigError, match=r"parts\[0\]\.frames: .*takes it from features\.frames"):
         made(kind="stack", frames=500, parts=[{}])
+
+
+@pytest.mark.parametrize(
+    ("log", "part", "message"),
+    [
+        (
+            "none",
+            {"log": "decibel"},
+            "log: normalise.method clip_decibel takes the logarithm itsel",
+        ),
+        (
+            "none",
+            {"power": 2},
+            "power: normalise.method clip_decibel is for magnitudes, received p",
+        ),
+        ("none", {"kind": "mfcc"}, "kind: normalise.method clip_decibel is for log_mel with log: "),
+        (
+            "natural",
+            {},
+            "log: normalise.method clip_decibel takes the logarithm itself, received n",
+        ),
+    ],
+)
+def test_decibels_of_a_stack_need_linear_parts(log, part, message):
+    fields = {**SMALL, "kind": "stack", "log": log, "normalise": {"method": "clip_decibel"}}
+    settings = FeatureSettings.model_validate({**fields, "parts": [{"log": "none"}, part]})
+    with pytest.raises(
+        ConfigError, match=f"^{re.escape(f'features.parts[1].{message}')}"
+    ) as caught:
+        from_settings(SECOND, settings)
+    assert ("It takes it from features.log." in str(caught.value)) == (not part)
+    good = FeatureSettings.model_validate({**fields, "parts": [{"log": "none"}] * 2})
+    assert isinstance(from_settings(SECOND, good), Stack)
+
+
+@pytest.mark.parametrize("method", ["mean_std", "clip_mean_std", "clip_image", "none"])
+def test_linear_mel_takes_every_other_normaliser(method):
+    fields = {**SMALL, "log": "none", "power": 2, "normalise": {"method": method}}
+    assert from_settings(SECOND, FeatureSettings.model_validate(fields)).log == "none"
 
 
 def test_parts_of_several_shapes_or_hops_are_refused():

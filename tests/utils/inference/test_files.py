@@ -79,6 +79,23 @@ def test_the_front_end_is_rebuilt_from_the_metadata(tmp_path, noise):
     assert result.shape == (2,)
 
 
+def test_decibels_of_the_clip_travel_by_the_settings(tmp_path, noise):
+    from utils.features import ClipDecibel, from_settings
+
+    features = FeatureSettings.model_validate(
+        {"n_fft": 512, "n_mels": 8, "frames": None, "log": "none", "pad": "reflect"}
+        | {"window": "hamming_symmetric", "normalise": {"method": "clip_decibel"}}
+    )
+    representation = from_settings(AUDIO, features)
+    metadata = replace(METADATA, features=features.model_dump(mode="json"), normaliser=None)
+    metadata = Metadata.from_json(metadata.to_json(), where=tmp_path)
+    predictor = MeanPredictor(tmp_path / "m.tflite", metadata, (*representation.shape, 1))
+    FilePredictor.of(predictor).windows(noise[:6000])
+    clips = np.stack([noise[:4000], np.pad(noise[4000:6000], (0, 2000))])
+    expected = ClipDecibel()(np.stack([representation(clip) for clip in clips]))
+    np.testing.assert_allclose(predictor.seen[0][..., 0], expected, atol=1e-6)
+
+
 def test_files_of_other_rates_and_channels_are_taken(tmp_path, on_samples):
     path = tmp_path / "clip.flac"
     soundfile.write(path, np.full((16_000, 2), 0.25), 16_000)
@@ -95,6 +112,7 @@ def test_a_model_without_metadata_is_a_sentence(tmp_path):
     [
         ({"audio": {"sample_rate": "many"}}, "wrong at sample_rate"),
         ({"features": {"n_mels": -1}}, "wrong at n_mels"),
+        ({"features": {"kind": "mfcc", "log": "none"}}, r"wrong at features.log \(mfcc are"),
         ({"normaliser": {"mean": [1.0]}}, "its metadata is wrong"),
         ({"normaliser": {"mean": [1.0], "std": [0.0]}}, "its metadata is wrong"),
         ({"normaliser": {"mean": [1.0], "std": [1.0]}}, "1 means for features of shape"),

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,20 @@ def tiny_tflite():
 
 def test_json_there_and_back():
     assert Metadata.from_json(METADATA.to_json(), where=Path("model.keras")) == METADATA
+
+
+def test_decisions_on_events_there_and_back():
+    decisions = {"method": "median", "lengths": [7, 9], "thresholds": [0.5, 0.25]}
+    told = replace(METADATA, decisions=decisions)
+    assert Metadata.from_json(told.to_json(), where=Path("model.keras")) == told
+    assert json.loads(METADATA.to_json())["decisions"] is None
+
+
+def test_a_file_of_the_version_before_decisions_is_refused(tmp_path):
+    content = json.loads(METADATA.to_json()) | {"version": 2}
+    del content["decisions"]
+    with pytest.raises(UserError, match=r"does not have the fields .*'decisions'"):
+        Metadata.from_json(json.dumps(content), where=tmp_path)
 
 
 def test_beside_a_keras_file(tmp_path):
@@ -110,12 +125,15 @@ def test_reading_needs_no_tensorflow(tmp_path, tiny_tflite):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"version": 3}, "version 3, this program reads version 2"),
+        ({"version": 2}, "version 2, this program reads version 3"),
+        ({"version": None}, "version None, this program reads version 3"),
         ({"classes": []}, "wrong value for classes"),
         ({"classes": "bus"}, "wrong value for classes"),
         ({"classes": [1, 2]}, "wrong value for classes"),
         ({"audio": [], "data": 3}, "wrong value for audio, data"),
         ({"normaliser": [1.0]}, "wrong value for normaliser"),
+        ({"decisions": [1.0]}, "wrong value for decisions"),
+        ({"decisions": "median"}, "wrong value for decisions"),
         ({"extra": 1}, "does not have the fields"),
     ],
 )

@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from utils.errors import DataError
+from utils.events import Events
 from utils.metrics.candidates import Candidates
-from utils.metrics.event_lists import Events
 
 LEVELS = st.integers(0, 5).map(lambda level: level / 5)
 

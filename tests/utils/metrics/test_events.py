@@ -3,8 +3,8 @@ import warnings
 import numpy as np
 import pytest
 
+from utils.events import Events
 from utils.metrics.bootstrap import bootstrap_intervals
-from utils.metrics.event_lists import Events
 from utils.metrics.events import event_counts, f1_scores, segment_counts
 
 SHAPE = {"file_count": 3, "class_count": 2}

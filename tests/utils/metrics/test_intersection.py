@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from utils.errors import DataError
-from utils.metrics.event_lists import Events
+from utils.events import Events
 from utils.metrics.events import f1_scores
 from utils.metrics.intersection import GroundTruth, Matches, count, intersection_counts
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from utils.errors import DataError
+from utils.events import Events
 from utils.metrics.bootstrap import bootstrap_intervals
-from utils.metrics.event_lists import Events
 from utils.metrics.events import f1_scores
 from utils.metrics.intersection import GroundTruth, intersection_counts
 from utils.metrics.psds import psds_of_tables, psds_of_totals, psds_totals

@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from utils.events import Events
 from utils.metrics.candidates import Candidates
-from utils.metrics.event_lists import Events
 from utils.metrics.intersection import GroundTruth
 from utils.metrics.psds import psds_of_tables
 from utils.metrics.psds_exact import psds_exact

@@ -133,6 +133,77 @@ def word_results(results: Results, make_word_scores: Callable[..., dict[str, Any
     )
 
 
+SOUNDS = (
+    "Alarm_bell_ringing", "Blender", "Cat", "Dishes", "Dog", "Electric_shaver_toothbrush",
+    "Frying", "Running_water", "Speech", "Vacuum_cleaner",
+)  # fmt: skip
+
+
+def _roc(classes: tuple[str, ...], best: float) -> dict[str, Any]:
+    rates = np.linspace(0, 100, 201)
+    rise = 1 - np.exp(-rates / 20)
+    return {
+        "rates": rates.tolist(),
+        "effective": (0.6 * best * rise).tolist(),
+        "classes": {
+            name: (best * (1 - 0.05 * number) * rise).tolist()
+            for number, name in enumerate(classes)
+        },
+    }
+
+
+@pytest.fixture
+def make_event_scores() -> Callable[..., dict[str, Any]]:
+    """Scores of ten sounds over all thresholds; every number differs from its neighbours."""
+
+    def make(classes: tuple[str, ...] = SOUNDS) -> dict[str, Any]:
+        return {
+            "overall": {
+                "psds_scenario1": 0.3514, "psds_scenario2": 0.5526, "event_f1_macro": 0.4214,
+                "intersection_f1_macro": 0.6412, "segment_f1_macro": 0.7131,
+                "psds_scenario1_50": 0.3401, "psds_scenario2_50": 0.5301,
+                "psds_scenario2_2021": 0.5431,
+            },
+            "intervals": {
+                "psds_scenario1": [0.331, 0.3719], "psds_scenario2": [0.5321, 0.5733],
+                "event_f1_macro": [0.4011, 0.4419],
+            },
+            "per_class": {
+                name: {
+                    "psds_scenario1": 0.301 + 0.02 * row, "psds_scenario2": 0.502 + 0.02 * row,
+                    "event_f1": 0.303 + 0.03 * row, "intersection_f1": 0.504 + 0.03 * row,
+                    "segment_f1": 0.605 + 0.03 * row, "events": 420 + 133 * row,
+                }
+                for row, name in enumerate(classes)
+            },
+            "tables": None,
+            "f1_threshold": None,
+            "clips": 1168,
+            "seconds": 11574.2,
+            "classes": list(classes),
+            "roc": {
+                "psds_scenario1": _roc(classes, 0.6), "psds_scenario2": _roc(classes, 0.9),
+            },
+        }  # fmt: skip
+
+    return make
+
+
+@pytest.fixture
+def event_results(results: Results, make_event_scores: Callable[..., dict[str, Any]]) -> Results:
+    """The run of a network that detects sound events."""
+    scored = {"psds_scenario1": 0.35, "psds_scenario2": 0.55, "event_f1_macro": 0.42}
+    exports = {name: replace(facts, scores=scored) for name, facts in results.exports.items()}
+    return replace(
+        results,
+        set_id="task4_sed",
+        description="Sound events",
+        data="desed",
+        scores=make_event_scores(),
+        exports=exports,
+    )
+
+
 @pytest.fixture
 def results(make_scores: Callable[..., dict[str, Any]]) -> Results:
     """The run of the baseline."""

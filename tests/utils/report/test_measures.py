@@ -39,3 +39,13 @@ def test_measures_of_words_come_first_the_divergence_then_recalls_by_number() ->
 def test_a_name_within_a_sentence_keeps_its_abbreviation() -> None:
     assert MEASURES["kl"].in_text == "KL divergence"
     assert MEASURES["log_loss"].in_text == "log loss"
+
+
+def test_measures_of_events_open_with_the_two_scores_that_rank() -> None:
+    found = headline_measures(
+        ["event_f1_macro", "psds_scenario2_50", "psds_scenario2", "psds_scenario1"]
+    )
+    keys = [measure.key for measure in found]
+    assert keys == ["psds_scenario1", "psds_scenario2", "event_f1_macro"]
+    assert MEASURES["event_f1_macro"].heading == "Event F1 %"
+    assert MEASURES["psds_scenario1"].in_text == "PSDS 1"

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from utils.errors import DataError
-from utils.metrics.event_lists import Events
+from utils.events import Events
 
 ROWS = st.lists(
     st.tuples(st.integers(0, 2), st.integers(0, 1), st.integers(0, 20), st.integers(0, 8)),

@@ -1,0 +1,209 @@
+"""Soundbanks as they lie on disk: folders of DESED's form, clips of a table.
+
+Source of the folders: Turpault et al., "Sound event detection in domestic environments with weakly
+labeled data and soundscape synthesis", DCASE Workshop 2019.
+"""
+
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from utils.config.schema import DatasetSettings
+from utils.datasets.base import Clip, DataSet
+from utils.datasets.csv_set import load_csv
+from utils.datasets.layout import reading
+from utils.datasets.soundbank import UNDIVIDED, Pool, Sound, once
+from utils.datasets.urban import PRESETS, load_preset
+from utils.errors import DataError
+
+SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff")
+_PARTS = {"train": "train", "validation": "validation", "test": "eval"}
+_LABEL = re.compile(r"(?P<label>.+?)(?P<onset>_nOn)?(?P<offset>_nOff)?")
+_FREESOUND = re.compile(r"(\d+)_\d+")  # number of the recording and of the cut, as in DESED
+
+
+def find_folders(root: Path) -> dict[str, Pool]:
+    """Read a soundbank in DESED's layout.
+
+    Args:
+        root: a folder with ``foreground/`` (or with ``soundbank/foreground/``), or one with
+            ``audio/train/soundbank/`` and, if they are there, ``audio/validation/soundbank/`` and
+            ``audio/eval/soundbank/``, which is the test pool.
+
+    Returns:
+        Pools by name; a single one is named :data:`UNDIVIDED`.
+
+    Raises:
+        DataError: when there is no such folder, or a class folder without audio.
+    """
+    for folder in (root, root / "soundbank"):
+        if (folder / "foreground").is_dir():
+            return {UNDIVIDED: _read_bank(folder, root)}
+    given = {part: root / "audio" / name / "soundbank" for part, name in _PARTS.items()}
+    found = {
+        part: _read_bank(folder, root)
+        for part, folder in given.items()
+        if (folder / "foreground").is_dir()
+    }
+    if "train" not in found:
+        raise DataError(
+            f"{root}: holds neither foreground/ nor audio/train/soundbank/foreground/, with a"
+            " folder of audio for each class; name a soundbank, or tell by --set which data set"
+            " this is."
+        )
+    return found if "validation" in found else {UNDIVIDED: _joined(found)}
+
+
+def find_backgrounds(folder: Path) -> tuple[Sound, ...]:
+    """Audio files in a folder and all below it; the folder of a file is its kind.
+
+    Args:
+        folder: such as ``soundbank/background``.
+
+    Raises:
+        DataError: when there are none.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder}: there is no such folder of backgrounds.")
+    found = tuple(_background(path, folder) for path in _audio_in(folder))
+    if not found:
+        raise DataError(f"{folder}: holds no audio ({', '.join(SUFFIXES)}) for backgrounds.")
+    return found
+
+
+def find_clips(
+    settings: DatasetSettings, root: Path, *, folds: Mapping[str, Sequence[int]]
+) -> dict[str, Pool]:
+    """Take the clips of a table for isolated sounds.
+
+    Args:
+        settings: ``csv`` or a preset (``esc10``, ``urbansound8k`` ...) and where its table is.
+        root: folder of the data set.
+        folds: folds of each pool; pools without folds get those that no other names, where one
+            such pool is left; no folds at all: one pool, which is not divided yet.
+
+    Raises:
+        DataError: when the data set cannot be read, or has not these folds.
+    """
+    load = load_preset if settings.name in PRESETS else load_csv
+    data = load(settings, root=root, folds=None, name=settings.name)
+    if not any(folds.values()):
+        return {UNDIVIDED: Pool(tuple(map(_of_clip, data.clips)))}
+    numbers = _fold_numbers(data, folds, root)
+    tested = {int(fold.name.removeprefix("fold")): fold.test for fold in data.folds}
+    return {
+        pool: Pool(_sorted(_of_clip(clip) for number in chosen for clip in tested[number]))
+        for pool, chosen in numbers.items()
+    }
+
+
+def _read_bank(folder: Path, root: Path) -> Pool:
+    """The sounds and backgrounds of one ``soundbank`` folder."""
+    with reading(folder):
+        labelled = sorted(path for path in (folder / "foreground").iterdir() if path.is_dir())
+    sounds: list[Sound] = []
+    for place in labelled:
+        files = _audio_in(place)
+        if not files:
+            raise DataError(f"{place}: holds no audio ({', '.join(SUFFIXES)}); fill or remove it.")
+        sounds += [_of_file(path, place.name, root) for path in files]
+    if not sounds:
+        raise DataError(f"{folder / 'foreground'}: holds no folder of sounds, one for each class.")
+    behind = folder / "background"
+    backgrounds = [
+        _background(path, root) for path in (_audio_in(behind) if behind.is_dir() else ())
+    ]
+    return Pool(_sorted(sounds), tuple(backgrounds))
+
+
+def _of_file(path: Path, folder: str, root: Path) -> Sound:
+    """A sound of a class folder; its suffixes say what the recording lacks."""
+    match = _LABEL.fullmatch(folder)
+    if match is None:
+        raise ValueError(f"'{folder}' is no name of a folder")
+    name = _name(path, root)
+    recording = _FREESOUND.fullmatch(path.stem)
+    return Sound(
+        name=name,
+        path=path,
+        label=match["label"],
+        group=recording[1] if recording else name,
+        onset=match["onset"] is None,
+        offset=match["offset"] is None,
+    )
+
+
+def _background(path: Path, root: Path) -> Sound:
+    name = _name(path, root)
+    return Sound(name, path, path.parent.name, name)
+
+
+def _of_clip(clip: Clip) -> Sound:
+    return Sound(clip.name, clip.path, clip.labels[0], clip.group or clip.name)
+
+
+def _audio_in(folder: Path) -> list[Path]:
+    """Audio files below a folder, sorted; hidden ones are passed over."""
+    found: list[Path] = []
+    with reading(folder):
+        for place, folders, files in os.walk(folder, onerror=_fail):
+            folders[:] = [name for name in folders if name[0] != "."]
+            found += [
+                Path(place) / name
+                for name in files
+                if name[0] != "." and Path(name).suffix.lower() in SUFFIXES
+            ]
+    return sorted(found)
+
+
+def _fail(error: OSError) -> None:
+    raise error
+
+
+def _name(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix()
+
+
+def _sorted(sounds: Iterable[Sound]) -> tuple[Sound, ...]:
+    return tuple(sorted(sounds, key=lambda sound: sound.name))
+
+
+def _joined(pools: Mapping[str, Pool]) -> Pool:
+    return Pool(
+        once(pool.sounds for pool in pools.values()),
+        once(pool.backgrounds for pool in pools.values()),
+    )
+
+
+def _fold_numbers(
+    data: DataSet, folds: Mapping[str, Sequence[int]], root: Path
+) -> dict[str, list[int]]:
+    """Folds of each pool, each fold in one of them."""
+    there = [int(fold.name.removeprefix("fold")) for fold in data.folds]
+    if len(there) == 1:
+        raise DataError(
+            f"{root}: data set '{data.name}' has no folds; leave --train_folds, --validation_folds"
+            " and --test_folds out, and its sources are divided by --held_out."
+        )
+    taken: dict[int, str] = {}
+    for pool, chosen in folds.items():
+        for number in chosen:
+            if number not in there:
+                raise DataError(
+                    f"--{pool}_folds: {root} has no fold {number}, only"
+                    f" {', '.join(map(str, there))}."
+                )
+            if taken.setdefault(number, pool) != pool:
+                raise DataError(
+                    f"--{pool}_folds: fold {number} is in --{taken[number]}_folds too; a source is"
+                    " in one part only."
+                )
+    numbers = {pool: list(dict.fromkeys(chosen)) for pool, chosen in folds.items() if chosen}
+    open_pools = [pool for pool in ("train", "validation") if pool not in numbers]
+    left = [number for number in there if number not in taken]
+    if len(open_pools) > 1 or (open_pools and not left):
+        raise DataError(
+            f"--{open_pools[0]}_folds: no folds are given; {root} has {', '.join(map(str, there))}."
+        )
+    return {**numbers, **dict.fromkeys(open_pools, left)}

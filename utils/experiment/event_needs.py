@@ -1,0 +1,83 @@
+"""What a set of sound events must say, must leave out, and what its network must give."""
+
+from typing import TYPE_CHECKING
+
+from utils.config.schema import Settings
+from utils.datasets import DataSet, Fold
+from utils.errors import ConfigError
+
+if TYPE_CHECKING:
+    import keras
+
+
+def steps_of(network: "keras.Model", *, classes: int) -> int:
+    """Steps of a clip for which a network gives scores.
+
+    Raises:
+        ConfigError: when its outputs are not ``strong`` (steps, classes) and ``weak`` (classes,).
+    """
+    outputs = network.output if isinstance(network.output, dict) else {}
+    shapes = {name: tuple(tensor.shape[1:]) for name, tensor in outputs.items()}
+    strong = shapes.get("strong", ())
+    if len(shapes) != 2 or strong[1:] != (classes,) or shapes.get("weak") != (classes,):
+        told = shapes or [tuple(tensor.shape[1:]) for tensor in network.outputs]
+        raise ConfigError(
+            f"model: its outputs are {told}; sound events need strong (steps, {classes}) and weak "
+            f"({classes},), named in outputs."
+        )
+    return int(strong[0])
+
+
+def only_fold(data: DataSet) -> Fold:
+    """The fold of a data set of sound events, which has one.
+
+    Raises:
+        ConfigError: when it has several, or its clips tell no onsets and offsets.
+    """
+    if len(data.folds) > 1:
+        raise ConfigError(
+            f"dataset: {data.name} has {len(data.folds)} folds; networks of sound events are "
+            "trained on one, name it in dataset.folds."
+        )
+    (fold,) = data.folds
+    if all(clip.events is None for clip in fold.clips):
+        raise ConfigError(
+            f"dataset.name: {data.name} tells no onsets and offsets, which sound events are "
+            "learnt from; take desed."
+        )
+    return fold
+
+
+def check_settings(settings: Settings) -> None:
+    """Refuse what networks of sound events have no use for, and what they need and lack.
+
+    Raises:
+        ConfigError: with the YAML path.
+    """
+    if settings.training.parts is None:
+        raise ConfigError("training.parts: sound events need the clips of each kind in a batch.")
+    if settings.training.strategy == "mirrored":
+        raise ConfigError(
+            "training.strategy: networks of sound events train on one device; take single."
+        )
+    unused = {
+        "augment": bool(settings.augment),
+        "training.metrics": bool(settings.training.metrics),
+        "training.folds": settings.training.folds is not None,
+        "evaluation.shifts_seconds": settings.evaluation.shifts_seconds != (0.0,),
+        "evaluation.calibration": settings.evaluation.calibration != "none",
+        "view_augment": bool(settings.view_augment) and settings.training.teacher is None,
+    }
+    for path, given in unused.items():
+        if given:
+            raise ConfigError(f"{path}: has no effect on networks of sound events; leave it out.")
+    if settings.features.kind in ("waveform", "stack"):
+        raise ConfigError(
+            f"features.kind: sound events are found in spectrograms of one channel, received "
+            f"{settings.features.kind}; take log_mel."
+        )
+    if settings.training.loss != "binary_crossentropy":
+        raise ConfigError(
+            f"training.loss: sound events are learnt by binary_crossentropy, received "
+            f"{settings.training.loss}."
+        )
