@@ -147,8 +147,8 @@ CSV = ("dataset.name=csv", f"dataset.metadata={TABLE}")
         (("dataset.folds=[4]",), ("dataset.folds", "no fold 4, only 1, 2, 3")),
         (("dataset.validation.amount=0.01",), ("dataset.validation", "no validation clips")),
         (("dataset.name=urbansound8",), ("dataset.name", "Did you mean 'urbansound8k'")),
-        ((LABELLED,), ("train.csv is not there", "not the labelled subset")),
-        (("dataset.name=esc50",), ("meta/esc50.csv", "is there")),
+        ((LABELLED,), ("not the labelled subset", "dataset.name=urbansound8k reads")),
+        (("dataset.name=esc50",), ("not ESC-50", "looks like urbansound8k")),
         (("dataset.published_folds=maybe",), ("dataset.published_folds", "true or false")),
     ],
 )

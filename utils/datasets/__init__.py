@@ -40,7 +40,7 @@ class Loader:
 
 LOADERS: dict[str, Loader] = {
     **dict.fromkeys(EDITIONS, Loader(_load_tau)),
-    **dict.fromkeys(PRESETS, Loader(load_preset)),
+    **dict.fromkeys(PRESETS, Loader(load_preset, needs=("audio",))),
     "csv": Loader(load_csv),
     "dacon": Loader(load_dacon, needs=("audio",)),
     "desed": Loader(load_desed),

@@ -8,8 +8,9 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from utils.config.schema import DatasetSettings
+from utils.config.schema import AudioSettings, DatasetSettings
 from utils.datasets.base import Clip, DataSet
 from utils.datasets.csv_set import load_csv
 from utils.datasets.layout import reading
@@ -86,8 +87,12 @@ def find_clips(
     Raises:
         DataError: when the data set cannot be read, or has not these folds.
     """
-    load = load_preset if settings.name in PRESETS else load_csv
-    data = load(settings, root=root, folds=None, name=settings.name)
+    asked: dict[str, Any] = {"root": root, "folds": None, "name": settings.name}
+    if preset := PRESETS.get(settings.name):
+        whole = AudioSettings(seconds=preset.seconds)  # sounds are taken in full
+        data = load_preset(settings, audio=whole, **asked)
+    else:
+        data = load_csv(settings, **asked)
     if not any(folds.values()):
         return {UNDIVIDED: Pool(tuple(map(_of_clip, data.clips)))}
     numbers = _fold_numbers(data, folds, root)

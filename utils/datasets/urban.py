@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from utils.config.schema import ColumnSettings, DatasetSettings
+from utils.config.schema import AudioSettings, ColumnSettings, DatasetSettings
 from utils.datasets.base import Clip, DataSet
 from utils.datasets.csv_set import NamePattern, fold_number, load_csv_evaluation, load_table
 from utils.datasets.layout import find_folder, reading
@@ -47,6 +47,7 @@ class Preset:
         required: columns that the table must have, filled in every row.
         file_form: file names of the published form. Named groups are columns: those that the table
             has must agree with the name, others are taken from it.
+        seconds: that its longest clips last.
         folds: number of published folds, which are counted from 1; None where there are none.
         numbers: column of class numbers, by which classes are ordered.
         classes: their order where no column numbers them.
@@ -61,6 +62,7 @@ class Preset:
     columns: ColumnSettings
     required: tuple[str, ...]
     file_form: re.Pattern[str]
+    seconds: float
     folds: int | None = None
     numbers: str | None = None
     classes: tuple[str, ...] = ()
@@ -78,6 +80,7 @@ _ESC_50 = Preset(
     columns=ColumnSettings(label="category", fold="fold", group="src_file"),
     required=("filename", "fold", "target", "category", "src_file"),
     file_form=_ESC_FILE,
+    seconds=5.0,
     folds=5,
     numbers="target",
 )
@@ -93,17 +96,19 @@ PRESETS: dict[str, Preset] = {
         ),
         required=("slice_file_name", "fsID", "fold", "classID", "class"),
         file_form=_URBAN_FILE,
+        seconds=4.0,
         folds=10,
         numbers="classID",
     ),
     "urbansound_labelled": Preset(
-        title="labelled subset of UrbanSound8K",
+        title="the labelled subset of UrbanSound8K",
         published="",
         tables=("train.csv",),
         audio_folder="Train",
         columns=ColumnSettings(filename="{ID}.wav", label="Class", group="fsID"),
         required=("ID", "Class"),
         file_form=_URBAN_FILE,
+        seconds=4.0,
         classes=CLASSES,
         evaluation=("test.csv", "Test"),
     ),
@@ -119,12 +124,15 @@ PRESETS: dict[str, Preset] = {
 """Published layouts by ``dataset.name``."""
 
 
-def load_preset(settings: DatasetSettings, *, root: Path, folds: int | None, name: str) -> DataSet:
+def load_preset(
+    settings: DatasetSettings, *, audio: AudioSettings, root: Path, folds: int | None, name: str
+) -> DataSet:
     """Read a published data set, with its own folds and its own order of classes.
 
     Args:
         settings: ``name`` picks the preset; classes, folds, published_folds, test_amount and
             validation are heeded.
+        audio: length of a clip; a note tells if clips are longer.
         root: the data set's folder, or one that holds it under its published name.
         folds: folds of cross-validation; None: those that are published.
         name: name of the result.
@@ -148,6 +156,7 @@ def load_preset(settings: DatasetSettings, *, root: Path, folds: int | None, nam
         chosen, settings.model_copy(update=layout | order), root=folder, folds=folds, name=name
     )
     notes = (
+        *_cut(audio, preset),
         *_lacking_folds(chosen, preset),
         *_left_out_folds(data, settings, preset),
         *_unknown_sources(chosen, preset),
@@ -185,6 +194,15 @@ def _refuse_layout(settings: DatasetSettings, preset: Preset) -> None:
             )
 
 
+def _cut(audio: AudioSettings, preset: Preset) -> tuple[str, ...]:
+    if audio.seconds >= preset.seconds:
+        return ()
+    return (
+        f"Clips of {preset.title} last up to {preset.seconds:g} s; audio.seconds is "
+        f"{audio.seconds:g}, the rest is cut off.",
+    )
+
+
 def _find(root: Path, preset: Preset) -> tuple[Path, str]:
     """Folder of the data set, and the table in it."""
     with reading(root):
@@ -193,6 +211,11 @@ def _find(root: Path, preset: Preset) -> tuple[Path, str]:
                 if (folder / table).is_file():
                     return folder, table
     table = preset.tables[-1]
+    if others := _others(root):
+        raise DataError(
+            f"{root}: this is not {preset.title}; it looks like {others[0]}, which --override "
+            f"dataset.name={others[0]} reads."
+        )
     if len(preset.tables) > 1 and root.is_dir():
         raise DataError(
             f"{root}: neither {' nor '.join(preset.tables)} is there, nor in {preset.published}; "
@@ -202,7 +225,18 @@ def _find(root: Path, preset: Preset) -> tuple[Path, str]:
         return find_folder(root, published=preset.published, sign=table), table
     if not root.is_dir():
         raise DataError(f"{root}: there is no such folder; --data names the data set's folder.")
-    raise DataError(f"{root}: {table} is not there; this is not the {preset.title}.")
+    raise DataError(f"{root}: {table} is not there; this is not {preset.title}.")
+
+
+def _others(root: Path) -> list[str]:
+    """Presets whose table is there."""
+    with reading(root):
+        return [
+            name
+            for name, preset in PRESETS.items()
+            for folder in (root, root / preset.published)
+            if any((folder / table).is_file() for table in preset.tables)
+        ]
 
 
 def _check_folds(table: Table, preset: Preset) -> None:
