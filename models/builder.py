@@ -8,7 +8,7 @@ initializer and dropout layer then draws a seed of its own.
 import inspect
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from models.arguments import check_arguments, keras_error, layer_class, resolved, written
@@ -30,6 +30,7 @@ def build(
     constants: Mapping[str, int | float],
     name: str,
     seed: int,
+    more_inputs: Mapping[str, tuple[int | None, ...]] | None = None,
 ) -> Any:
     """Build a network.
 
@@ -41,9 +42,11 @@ def build(
             must be ``(batch, classes)`` or ``(batch, steps, classes)``.
         name: name of the Keras model.
         seed: seed of the initial weights and of dropout; sets Keras', NumPy's and Python's.
+        more_inputs: shapes of further inputs by the name that ``from:`` calls them.
 
     Returns:
-        An uncompiled functional ``keras.Model``; several outputs make a mapping by name.
+        An uncompiled functional ``keras.Model``; several outputs make a mapping by name, and so do
+        several inputs, of which the first is ``input``.
 
     Raises:
         ConfigError: where the network is not what Keras can build, with file, line and YAML path.
@@ -54,9 +57,11 @@ def build(
     known |= {old: known[new] for old, new in _ALIASES.items() if new in known}
     network = flatten(model, named=named, known=known)
     keras.utils.set_random_seed(seed)
-    graph = _Graph(network, input_shape)
+    graph = _Graph(network, {INPUT: input_shape, **(more_inputs or {})})
+    inputs = dict(graph.tensors) if more_inputs else graph.tensors[INPUT]
+    graph.apply_layers()
     outputs = graph.outputs(constants.get("CLASS_COUNT"))
-    built = keras.Model(graph.tensors[INPUT], outputs, name=name)
+    built = keras.Model(inputs, outputs, name=name)
     graph.check_all_reached(built)
     warn_of_mixes([(layer, item.place) for layer, item in graph.layers])
     return built
@@ -65,16 +70,20 @@ def build(
 class _Graph:
     """The network as applied layers: tensors by layer name, and what each layer was written as."""
 
-    def __init__(self, network: Network, input_shape: tuple[int | None, ...]) -> None:
+    def __init__(self, network: Network, shapes: Mapping[str, tuple[int | None, ...]]) -> None:
         import keras
 
         self._network = network
-        self._given = _given_names(network.layers)
-        self._last = keras.Input(input_shape, name=INPUT)
-        self.tensors: dict[str, Any] = {INPUT: self._last}
+        self._inputs_known = tuple(shapes)
+        self._given = _given_names(network.layers, taken=shapes)
+        self.tensors = {name: keras.Input(shape, name=name) for name, shape in shapes.items()}
+        self._last: Any = self.tensors[INPUT]
         self.layers: list[tuple[Any, LayerItem]] = []
-        names = _all_names(network.layers, self._given)
-        for item, name in zip(network.layers, names, strict=True):
+
+    def apply_layers(self) -> None:
+        """Make all layers and apply them one after the other."""
+        names = _all_names(self._network.layers, self._given)
+        for item, name in zip(self._network.layers, names, strict=True):
             self._add(item, name)
 
     def _add(self, item: LayerItem, name: str) -> None:
@@ -101,7 +110,10 @@ class _Graph:
             return [self._last]
         for source in item.sources:
             if source not in self.tensors:
-                known = [INPUT, *(name for name in self._given if name in self.tensors)]
+                known = [
+                    *self._inputs_known,
+                    *(name for name in self._given if name in self.tensors),
+                ]
                 raise item.sources_place.error(
                     f"no layer named '{source}' before this one.{nearest_or_all(source, known)}"
                 )
@@ -131,9 +143,10 @@ class _Graph:
                 )
 
 
-def _given_names(items: Sequence[LayerItem]) -> list[str]:
+def _given_names(items: Sequence[LayerItem], *, taken: Iterable[str]) -> list[str]:
     """Names that the file gives to layers; each may be given once."""
-    places = {INPUT: "the network's input"}
+    inputs = list(taken)
+    places = dict.fromkeys(inputs, "the network's input")
     for item in items:
         if "name" not in item.arguments:
             continue
@@ -143,7 +156,7 @@ def _given_names(items: Sequence[LayerItem]) -> list[str]:
         if name in places:
             raise place.error(f"the name '{name}' is taken by {places[name]}; choose another.")
         places[name] = item.place.path
-    return list(places)[1:]
+    return list(places)[len(inputs) :]
 
 
 def _all_names(items: Sequence[LayerItem], given: Sequence[str]) -> list[str]:

@@ -167,16 +167,17 @@ def _record(model: "keras.Model") -> list[_Call]:
     """Run the network once on a clip of zeros and note every use of a layer."""
     import keras
 
-    zeros = []
     for tensor in model.inputs:
         if None in tensor.shape[1:]:
             raise ValueError(f"{model.name}: input {tensor.shape} has an open axis, fix its length")
-        zeros.append(keras.ops.zeros((1, *tensor.shape[1:]), dtype=tensor.dtype))
+    zeros = keras.tree.map_structure(
+        lambda tensor: keras.ops.zeros((1, *tensor.shape[1:]), dtype=tensor.dtype), model.input
+    )
     calls: list[_Call] = []
     with ExitStack() as stack:
         for layer, name in _parts(model, ""):
             stack.enter_context(_watched(layer, name, calls))
-        model(zeros if len(zeros) > 1 else zeros[0], training=False)
+        model(zeros, training=False)
     return calls
 
 

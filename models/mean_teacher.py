@@ -51,8 +51,10 @@ class EventLearner(keras.Model):
         teaching: needed with a teacher.
 
     Inputs: features (batch, mels, frames, 1), or ``{"student": ..., "teacher": ...}`` where each
-    sees a view of its own. Targets: ``{"strong": (batch, steps, classes), "weak": (batch, classes),
-    "kind": (batch,)}``, 2 for strong labels, 1 for weak labels, 0 for none.
+    sees a view of its own; what else such a mapping holds, such as ``embeddings``, both see, and
+    ``{"input": ..., "embeddings": ...}`` is one view for both. Targets: ``{"strong": (batch, steps,
+    classes), "weak": (batch, classes), "kind": (batch,)}``, 2 for strong labels, 1 for weak labels,
+    0 for none.
     """
 
     def __init__(
@@ -82,11 +84,10 @@ class EventLearner(keras.Model):
 
     def call(self, inputs: Any, training: bool | None = None) -> dict[str, Any]:
         """Outputs of the student, and while training those of the teacher, by name."""
-        views = inputs if isinstance(inputs, Mapping) else {"student": inputs, "teacher": inputs}
-        outputs = dict(self.student(views["student"], training=training))
+        outputs = dict(self.student(_view(inputs, "student"), training=training))
         if self.teacher is not None and training:
             self._follow()
-            taught = self.teacher(views["teacher"], training=True)
+            taught = self.teacher(_view(inputs, "teacher"), training=True)
             outputs |= {f"teacher_{name}": ops.stop_gradient(x) for name, x in taught.items()}
         return outputs
 
@@ -136,6 +137,16 @@ class EventLearner(keras.Model):
             return self.teaching.weight
         share = ops.minimum((self.taught - 1.0) / self.teaching.warmup_steps, 1.0)
         return self.teaching.weight * ops.exp(-5.0 * ops.square(1.0 - share))
+
+
+def _view(inputs: Any, name: str) -> Any:
+    """What one of the networks sees: features, or a mapping of them and of what both see."""
+    if not isinstance(inputs, Mapping):
+        return inputs
+    own = inputs.get(name, inputs.get("input"))
+    views = ("student", "teacher", "input")
+    more = {key: value for key, value in inputs.items() if key not in views}
+    return {"input": own, **more} if more else own
 
 
 def _cross_entropy(expected: Any, output: Any) -> Any:

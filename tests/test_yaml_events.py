@@ -25,6 +25,7 @@ TRAINED = {  # parameters that training changes: of the set, of its demo
     "sed_boxes": (1_112_420, 101_188),
     "sed_wide": (4_427_956, 101_188),
     "sed_dynamic": (2_773_316, 175_588),
+    "sed_embeddings": (1_227_236, 1_227_236),
 }
 BOTH = [(set_id, demo) for set_id in TRAINED for demo in (False, True)]
 GRID = StepGrid(156, 4, pytest.approx(0.064))
@@ -43,6 +44,12 @@ def built(set_id: str, demo: bool):
     raise AssertionError(set_id)
 
 
+def more_inputs(settings):
+    """Embeddings as the experiment gives them to the builder."""
+    asked = settings.dataset.embeddings
+    return {"embeddings": (asked.steps, asked.size)} if asked else None
+
+
 @cache
 def cost_of(network):
     return count(network)
@@ -58,6 +65,7 @@ def _built(set_id: str, demo: bool):
         input_shape=shape,
         constants={"CLASS_COUNT": 10, "MELS": shape[0], "FRAMES": shape[1]},
         name=set_id,
+        more_inputs=more_inputs(resolved.settings),
         seed=resolved.settings.seed,
     )
 
@@ -71,7 +79,8 @@ def test_every_set_builds_with_its_size(set_id, demo):
     network, cost = built(set_id, demo), cost_of(built(set_id, demo))
     assert cost.trainable == TRAINED[set_id][demo]
     assert cost.unknown == ()
-    assert network.input_shape == (None, 128, 626, 1)
+    heard = network.input["input"] if isinstance(network.input, dict) else network.input
+    assert tuple(heard.shape) == (None, 128, 626, 1)
     assert {name: tensor.shape for name, tensor in network.output.items()} == {
         "strong": (None, 156, 10),
         "weak": (None, 10),
@@ -102,7 +111,8 @@ def test_every_set_is_one_of_sound_events(set_id, demo):
     assert not any(settings.limits.model_dump(exclude={"format"}).values())
     assert settings.training.schedule.warmup_epochs < settings.training.epochs
     default = CATALOGUE.resolve("task4_sed", demo=demo).settings
-    for section in ("dataset", "audio", "features", "export"):
+    own = {"sed_embeddings": {"dataset", "export"}}.get(set_id, set())
+    for section in {"dataset", "audio", "features", "export"} - own:
         assert getattr(settings, section) == getattr(default, section)
 
 

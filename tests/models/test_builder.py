@@ -20,10 +20,11 @@ KNOWN = {"CLASS_COUNT": 3, "MELS": 8, "FRAMES": 12}
 HEAD = "  - Flatten\n  - Dense: {units: $CLASS_COUNT}\n"
 
 
-def built(text: str, *, models: str = "{}", seed: int = 0, known=KNOWN, shape=(8, 12, 1)):
+def built(text: str, *, models="{}", seed=0, known=KNOWN, shape=(8, 12, 1), **more):
     settings = ModelSettings.model_validate(parse_yaml(text, "task.yaml"))
     named = parse_yaml(models, "task.yaml")
-    return build(settings, named=named, input_shape=shape, constants=known, name="net", seed=seed)
+    given = {"input_shape": shape, "constants": known, "seed": seed}
+    return build(settings, named=named, name="net", **given, **more)
 
 
 def network(lines: str, **options):
@@ -350,3 +351,19 @@ def test_selu_as_it_should_be_is_silent(caplog):
 def test_other_activations_may_be_mixed(caplog):
     lines = "  - Dense: {units: 2, activation: relu}\n  - BatchNormalization\n"
     assert warnings_of(lines + "  - Dropout: {rate: 0.1}\n" + HEAD, caplog) == []
+
+
+def test_a_second_input_is_taken_by_its_name():
+    layers = (
+        "  - Flatten: {name: heard}\n"
+        "  - {Concatenate: {}, from: [heard, more]}\n"
+        "  - Dense: {units: $CLASS_COUNT}\n"
+    )
+    model = network(layers, more_inputs={"more": (5,)})
+    shapes = {name: tuple(x.shape) for name, x in model.input.items()}
+    assert shapes == {"input": (None, 8, 12, 1), "more": (None, 5)}
+    assert model.count_params() == (8 * 12 + 5 + 1) * 3
+    with pytest.raises(ConfigError, match="no layer named 'mor' before this one"):
+        network(layers.replace("heard, more", "heard, mor"), more_inputs={"more": (5,)})
+    with pytest.raises(ConfigError, match="the name 'more' is taken by the network's input"):
+        network("  - ReLU: {name: more}\n" + layers, more_inputs={"more": (5,)})

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from utils.augment.grid import Grid, Targets
+from utils.augment.grid import EMBEDDINGS, Grid, Targets
 from utils.augment.selection import choose
 from utils.config.event_sections import FrameShiftSettings
 
@@ -87,8 +87,11 @@ def apply(
     ring, frame = steps * frames_per_step, tf.range(frames)
     from_frame = tf.where(frame < ring, (frame - shift * frames_per_step) % ring, frame)
     rolled = tf.gather(features, from_frame, axis=2, batch_dims=1)
-    labels = tf.gather(strong, from_step, axis=1, batch_dims=1)
+    of_steps = {name: targets[name] for name in ("strong", EMBEDDINGS) if name in targets}
     return tf.ensure_shape(rolled, features.shape), {
         **targets,
-        "strong": tf.ensure_shape(labels, strong.shape),
+        **{
+            name: tf.ensure_shape(tf.gather(values, from_step, axis=1, batch_dims=1), values.shape)
+            for name, values in of_steps.items()
+        },
     }

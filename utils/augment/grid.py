@@ -4,6 +4,8 @@ Features are (batch, mels, frames), linear magnitudes: a gain is a factor, silen
 are a dictionary of ``strong`` float32 (batch, steps, classes), ``weak`` float32 (batch, classes)
 and ``kind`` float32 (batch,). A step of the labels' grid stands for ``frames_per_step`` frames,
 and steps are ``frames // frames_per_step``: 156 steps of 4 frames leave 2 of 626 frames over.
+Embeddings of the clips, (batch, steps, size), may stand among the targets: they are mixed, moved
+and silenced as the features are.
 """
 
 from typing import TYPE_CHECKING, NamedTuple
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
 
 STRONG = 2.0  # kind of a clip whose events have onsets and offsets
 WEAK = 1.0  # of one whose classes alone are known; 0 where nothing is known
+
+EMBEDDINGS = "embeddings"  # name among the targets
 
 Targets = dict[str, "tf.Tensor"]
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from utils.augment.grid import STRONG, WEAK, Grid, Targets
+from utils.augment.grid import EMBEDDINGS, STRONG, WEAK, Grid, Targets
 from utils.augment.mixup import draw_shares
 from utils.augment.partners import weighted_sum
 from utils.augment.selection import choose
@@ -122,8 +122,13 @@ def apply(
         both = weighted_sum(values, partner, tf.ones_like(own), tf.cast(mixed, own.dtype))
         return tf.minimum(both, 1.0)
 
-    return weighted_sum(features, partner, own, 1.0 - own), {
+    def mixed_inputs(values: "tf.Tensor") -> "tf.Tensor":
+        return weighted_sum(values, partner, own, 1.0 - own)
+
+    more = {EMBEDDINGS: mixed_inputs(targets[EMBEDDINGS])} if EMBEDDINGS in targets else {}
+    return mixed_inputs(features), {
         **targets,
+        **more,
         "strong": mix_labels(targets["strong"]),
         "weak": mix_labels(targets["weak"]),
     }

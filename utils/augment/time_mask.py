@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from utils.augment.grid import STRONG, Grid, Targets
+from utils.augment.grid import EMBEDDINGS, STRONG, Grid, Targets
 from utils.augment.selection import choose
 from utils.config.event_sections import TimeMaskSettings
 
@@ -118,4 +118,7 @@ def apply(
     gone = tf.logical_not(tf.reduce_any(strong > 0, axis=1))
     weak = tf.where(tf.logical_and(known[:, None], gone), 0.0, targets["weak"])
     silenced = tf.where(masked_frames[:, None, :], 0.0, features)
-    return silenced, {**targets, "strong": strong, "weak": weak}
+    more = {}
+    if EMBEDDINGS in targets:
+        more = {EMBEDDINGS: tf.where(masked[:, :, None], 0.0, targets[EMBEDDINGS])}
+    return silenced, {**targets, **more, "strong": strong, "weak": weak}

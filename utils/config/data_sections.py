@@ -83,6 +83,18 @@ class DesedSettings(Section):
     )
 
 
+class EmbeddingSettings(Section):
+    """Frame embeddings of another network (BEATs, ATST ...), computed beforehand: a second input.
+
+    A clip's file holds ``(frames, size)`` floats; frames are averaged to steps. It is named as the
+    clip, ``.npy``: ``NAME.npy`` or, where names occur in several parts, ``PART/NAME.npy``.
+    """
+
+    folder: str = Field(description="folder of the files, relative to --data")
+    size: Count = Field(description="values of a frame")
+    steps: Count = Field(156, description="steps of a clip in the network, at most the frames")
+
+
 class DatasetSettings(Section):
     """Which data set, where its parts lie, and how it is split."""
 
@@ -113,3 +125,6 @@ class DatasetSettings(Section):
     validation: ValidationSettings = Field(default_factory=lambda: ValidationSettings())
     mixing: MixingSettings = Field(default_factory=lambda: MixingSettings())
     desed: DesedSettings = Field(default_factory=lambda: DesedSettings())
+    embeddings: EmbeddingSettings | None = Field(
+        None, description="sound events: a second input `embeddings`, (steps, size); null: none"
+    )

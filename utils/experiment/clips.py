@@ -42,6 +42,7 @@ def _refuse_event_settings(settings: Settings) -> None:
         "view_augment": bool(settings.view_augment),
         "training.parts": settings.training.parts is not None,
         "training.teacher": settings.training.teacher is not None,
+        "dataset.embeddings": settings.dataset.embeddings is not None,
         "postprocess": settings.postprocess != PostprocessSettings(),
     }
     for path, there in given.items():

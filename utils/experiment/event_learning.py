@@ -1,14 +1,16 @@
 """What a network of sound events learns from: clips with events, with labels, with neither."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from utils import pipeline, targets
 from utils.augment.feature_chain import feature_chain, views
+from utils.augment.grid import EMBEDDINGS
 from utils.datasets import Clip, Fold
 from utils.errors import ConfigError, DataError
 from utils.experiment.job import Job
@@ -62,6 +64,7 @@ class EventLearning:
         representation: what is stored of a clip.
         store: of every clip.
         grid: of the network's scores.
+        embeddings: of every clip (rows of the store, steps, size); None: networks have one input.
     """
 
     job: Job
@@ -69,6 +72,14 @@ class EventLearning:
     representation: Representation
     store: FeatureStore
     grid: StepGrid
+    embeddings: np.ndarray | None = None
+
+    @property
+    def key(self) -> str:
+        """Identity of what is learnt from: the features, and the embeddings if there are any."""
+        if not isinstance(self.embeddings, np.memmap):
+            return self.store.key
+        return f"{self.store.key}-{Path(str(self.embeddings.filename)).stem}"
 
     def usable(self, clips: Sequence[Clip]) -> tuple[Clip, ...]:
         """Leave out clips whose audio could not be used."""
@@ -122,6 +133,7 @@ class EventLearning:
             self.store.rows(clips),
             self.targets(clips),
             groups=tuple((len(part), self.per_batch[name]) for name, part in used.items()),
+            beside={} if self.embeddings is None else {EMBEDDINGS: self.embeddings},
         )
 
     def targets(self, clips: Sequence[Clip]) -> dict[str, np.ndarray]:
@@ -159,7 +171,15 @@ class EventLearning:
             features = batch if normaliser is None else normaliser(batch)
             return tf.reshape(features, (-1, *shape))
 
-        return lambda batch: tf.nest.map_structure(prepared, batch)
+        def inputs(batch: Any) -> Any:
+            if not isinstance(batch, Mapping):
+                return prepared(batch)
+            return {
+                name: values if name == EMBEDDINGS else prepared(values)
+                for name, values in batch.items()
+            }
+
+        return inputs
 
     @property
     def augment(self) -> "Callable[..., tuple[Any, Any]] | None":
@@ -172,7 +192,8 @@ class EventLearning:
         }
         shared = feature_chain(settings.feature_augment, **facts)
         apart = views(settings.view_augment, **facts) if settings.training.teacher else None
-        return _in_turn([step for step in (shared, apart) if step is not None])
+        last = None if self.embeddings is None else _as_input
+        return _in_turn([step for step in (shared, apart, last) if step is not None])
 
     def predict(
         self, predictor: "Predictor", clips: Sequence[Clip]
@@ -189,14 +210,25 @@ class EventLearning:
         chosen = [clips[i] for i in sorted(order[: min(number, len(clips))])]
         return np.concatenate(list(self._blocks(chosen)))
 
-    def _blocks(self, clips: Sequence[Clip]) -> Iterator[np.ndarray]:
+    def _blocks(self, clips: Sequence[Clip]) -> Iterator[Any]:
         """What a network sees of clips, some at a time."""
         for first in range(0, len(clips), BLOCK):
             rows = self.store.rows(clips[first : first + BLOCK])
             features = np.asarray(self.store.array[rows])
             if self.normaliser is not None:
                 features = self.normaliser(features)
-            yield features.reshape(-1, *self.representation.input_shape)
+            features = features.reshape(-1, *self.representation.input_shape)
+            if self.embeddings is None:
+                yield features
+            else:
+                yield {"input": features, EMBEDDINGS: np.asarray(self.embeddings[rows])}
+
+
+def _as_input(features: Any, labels: Any, seed: "tf.Tensor") -> tuple[Any, Any]:
+    """Move the embeddings from the targets, where augmentation finds them, to the inputs."""
+    views = features if isinstance(features, Mapping) else {"input": features}
+    rest = {name: values for name, values in labels.items() if name != EMBEDDINGS}
+    return {**views, EMBEDDINGS: labels[EMBEDDINGS]}, rest
 
 
 def _in_turn(steps: Sequence[Callable[..., Any]]) -> Callable[..., tuple[Any, Any]] | None:

@@ -71,6 +71,11 @@ def check_settings(settings: Settings) -> None:
     for path, given in unused.items():
         if given:
             raise ConfigError(f"{path}: has no effect on networks of sound events; leave it out.")
+    if settings.dataset.embeddings and settings.export.formats:
+        raise ConfigError(
+            "export.formats: a network that needs embeddings beside the audio is not exported; "
+            "write []."
+        )
     if settings.features.kind in ("waveform", "stack"):
         raise ConfigError(
             f"features.kind: sound events are found in spectrograms of one channel, received "

@@ -30,6 +30,7 @@ from utils.experiment.job import Job
 from utils.experiment.learning import stored
 from utils.experiment.records import load_arrays, read_best_epoch, read_history, save_arrays
 from utils.features import from_settings
+from utils.features.embeddings import open_embeddings
 from utils.files import digest, read_json, write_json
 from utils.inference import Decisions, MemoryPredictor
 from utils.report import html, limits
@@ -124,7 +125,16 @@ class EventExperiment:
             self.run.say(f"note: {note}", style="yellow")
 
     def _learning(self, store: Any) -> EventLearning:
-        return EventLearning(self.job, self.fold, self.representation, store, self.grid)
+        asked, embeddings = self.job.settings.dataset.embeddings, None
+        if asked is not None and store is not None:
+            embeddings = open_embeddings(
+                store,
+                folder=self.job.root / asked.folder,
+                size=asked.size,
+                steps=asked.steps,
+                cache=self.job.cache,
+            )
+        return EventLearning(self.job, self.fold, self.representation, store, self.grid, embeddings)
 
     @property
     def test_clips(self) -> tuple[Clip, ...]:
@@ -150,7 +160,7 @@ class EventExperiment:
         """Train; leaves the networks, history.csv and training.json."""
         files = tuple(NETWORKS[name] for name in self.networks)
         makes = (*files, "normaliser.json", "history.csv", "training.json")
-        with self.place.stage("training", makes=makes, inputs=self.learning.store.key) as stage:
+        with self.place.stage("training", makes=makes, inputs=self.learning.key) as stage:
             if stage.needed:
                 stage.earlier_seconds = train_networks(self.learning, self.judge, self.place)
         self.run.make_latest()
@@ -268,6 +278,10 @@ class EventExperiment:
 
     def _export(self, formats: Sequence[str], saved: str) -> None:
         folder, best = self.place.folder, self.decided["model"]
+        if not formats:
+            save_arrays(folder / saved, {})
+            write_json(folder / "exports.json", {})
+            return
         model = inference.load_keras(folder / "model.keras")
         examples = self.learning.examples(self.job.settings.export.calibration_clips)
         paths = export.export_formats(

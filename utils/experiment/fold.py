@@ -310,6 +310,8 @@ def build_network(
     """
     from models import builder
 
+    embeddings = job.settings.dataset.embeddings
+    more = {"embeddings": (embeddings.steps, embeddings.size)} if embeddings else None
     names = ("SAMPLES",) if isinstance(representation, Waveform) else ("MELS", "FRAMES")
     constants = dict(zip(names, representation.shape, strict=False))
     return builder.build(
@@ -319,6 +321,7 @@ def build_network(
         constants={"CLASS_COUNT": len(job.data.classes), **constants},
         name=job.settings.set_id,
         seed=job.settings.seed if seed is None else seed,
+        more_inputs=more,
     )
 
 

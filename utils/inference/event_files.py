@@ -56,6 +56,11 @@ class EventFilePredictor:
         Raises:
             UserError: when the model tells no events.
         """
+        if len(files.predictor.input_names) > 1:
+            raise UserError(
+                f"{files.predictor.path}: needs {' and '.join(files.predictor.input_names[1:])} "
+                "beside the audio, which this program cannot compute; name a model of audio alone."
+            )
         metadata = files.predictor.metadata
         decisions = None if metadata is None else metadata.decisions
         if decisions is None:

@@ -4,6 +4,7 @@ import os
 import time
 import zipfile
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any
@@ -29,7 +30,10 @@ class Predictor(ABC):
         path: the model file.
         metadata: classes, audio, features and normaliser; None where the file carries none.
         input_shape: shape of one clip, as the network takes it.
+        input_names: of its inputs; most have ``input`` alone.
     """
+
+    input_names: tuple[str, ...] = ("input",)
 
     def __init__(self, path: Path, metadata: Metadata | None, input_shape: tuple[int, ...]) -> None:
         self.path = path
@@ -55,11 +59,11 @@ class Predictor(ABC):
             raise ValueError(f"{self.path} has {len(outputs)} outputs: call `outputs`")
         return outputs[0]
 
-    def outputs(self, features: np.ndarray) -> tuple[np.ndarray, ...]:
+    def outputs(self, features: np.ndarray | Mapping[str, np.ndarray]) -> tuple[np.ndarray, ...]:
         """Predict with a network of any number of outputs.
 
         Args:
-            features: as for a call.
+            features: as for a call; of a network of several inputs all of them by name.
 
         Returns:
             float32 (clips, ...) of each output; sorted by name where the network names them, as
@@ -68,6 +72,8 @@ class Predictor(ABC):
         Raises:
             UserError: when the model takes clips of another shape.
         """
+        if isinstance(features, Mapping):
+            return self._predict(features)
         if (*features.shape[1:], 1) == self.input_shape:
             features = features[..., np.newaxis]
         if features.shape[1:] != self.input_shape:
@@ -78,7 +84,7 @@ class Predictor(ABC):
         return self._predict(features)
 
     @abstractmethod
-    def _predict(self, features: np.ndarray) -> tuple[np.ndarray, ...]:
+    def _predict(self, features: Any) -> tuple[np.ndarray, ...]:
         """Predict clips whose shape is right."""
 
 
@@ -86,7 +92,7 @@ class MemoryPredictor(Predictor):
     """A Keras network in memory, on any Keras backend.
 
     Args:
-        model: a network of one input.
+        model: a network; of several inputs, the one named ``input`` takes the features.
         path: the file that it comes from; by default its name stands for it in messages.
         metadata: what the file says about it.
     """
@@ -95,14 +101,24 @@ class MemoryPredictor(Predictor):
         self, model: "keras.Model", path: Path | None = None, metadata: Metadata | None = None
     ) -> None:
         self._model = model
-        super().__init__(path or Path(model.name), metadata, tuple(model.input_shape[1:]))
+        given = model.input
+        if isinstance(given, dict):
+            self.input_names, given = ("input", *sorted(set(given) - {"input"})), given["input"]
+        shape = given.shape
+        super().__init__(path or Path(model.name), metadata, tuple(shape[1:]))
 
-    def _predict(self, features: np.ndarray) -> tuple[np.ndarray, ...]:
+    def _predict(self, features: Any) -> tuple[np.ndarray, ...]:
         import keras
 
         batches = []
-        for first in range(0, len(features), BATCH_SIZE):
-            clips = np.asarray(features[first : first + BATCH_SIZE], np.float32)
+        count = (
+            len(next(iter(features.values()))) if isinstance(features, Mapping) else len(features)
+        )
+        for first in range(0, count, BATCH_SIZE):
+            part = slice(first, first + BATCH_SIZE)
+            clips = keras.tree.map_structure(
+                lambda values, part=part: np.asarray(values[part], np.float32), features
+            )
             batches.append(keras.tree.flatten(self._model.predict_on_batch(clips)))
         return tuple(
             np.concatenate(parts).astype(np.float32) for parts in zip(*batches, strict=True)

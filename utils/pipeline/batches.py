@@ -231,8 +231,12 @@ def _labelled(read: Read, source: Source) -> Labelled:
     with tf.device("CPU:0"):
         targets = tf.nest.map_structure(tf.convert_to_tensor, source.targets)
 
+    more = {name: _reader(array, source.rows) for name, array in source.beside.items()}
+
     def labelled(positions: "tf.Tensor") -> tuple["tf.Tensor", Any]:
         chosen = tf.nest.map_structure(lambda values: tf.gather(values, positions), targets)
+        if more:
+            chosen |= {name: read_more(positions) for name, read_more in more.items()}
         return read(positions), chosen
 
     return labelled

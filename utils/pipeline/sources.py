@@ -1,6 +1,7 @@
 """Where batches come from: clips of an array, or clips that are mixed of its words."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -26,6 +27,8 @@ class Source:
         groups: Where each training batch has so many clips of each group: number of rows of each
             group, in the order of ``rows``, and clips of it in a batch. An epoch ends with the
             group that is used up first. Empty: batches take any clips.
+        beside: More of the clips, by name, each with the first axis of ``array``; what is read of
+            them joins the targets. They may be larger than memory.
 
     Raises:
         ValueError: If a row lies outside the array, the targets are not as many as the rows, or
@@ -36,6 +39,7 @@ class Source:
     rows: np.ndarray
     targets: Targets = None
     groups: tuple[tuple[int, int], ...] = ()
+    beside: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse rows and targets that do not fit."""
@@ -44,6 +48,11 @@ class Source:
         for name, values in targets.items():
             if values is not None and len(values) != len(self.rows):
                 raise ValueError(f"{len(values)} {name} for {len(self.rows)} rows")
+        if self.beside and not isinstance(self.targets, dict):
+            raise ValueError("arrays beside the clips join a dict of targets, and there is none")
+        for name, array in self.beside.items():
+            if len(array) != len(self.array):
+                raise ValueError(f"{len(array)} rows of {name} for {len(self.array)} clips")
         if self.groups:
             if sum(rows for rows, _ in self.groups) != len(self.rows):
                 raise ValueError(f"groups {self.groups} for {len(self.rows)} rows")

@@ -133,3 +133,17 @@ def test_groups_that_do_not_fit(source: Source, groups: tuple, message: str) -> 
 def test_another_batch_size_is_refused(source: Source, batch_size: int) -> None:
     with pytest.raises(ValueError, match=rf"batches of {batch_size} clips of groups"):
         train(source, batch_size=batch_size)
+
+
+@pytest.mark.parametrize("memory_gb", [IN_MEMORY, STREAMED])
+def test_arrays_beside_the_clips_join_the_targets(source: Source, memory_gb: float) -> None:
+    beside = np.arange(STORED * 4, dtype=np.float32).reshape(STORED, 2, 2)
+    for _, targets in train(replace(source, beside={"more": beside}), memory_gb=memory_gb):
+        np.testing.assert_array_equal(targets["more"], beside[source.rows[targets["place"]]])
+
+
+def test_arrays_beside_the_clips_that_do_not_fit(source: Source) -> None:
+    with pytest.raises(ValueError, match="23 rows of more for 24 clips"):
+        replace(source, beside={"more": np.zeros((STORED - 1, 2))})
+    with pytest.raises(ValueError, match="join a dict of targets"):
+        replace(source, targets=np.zeros(20), groups=(), beside={"more": np.zeros((STORED, 2))})
