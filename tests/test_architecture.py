@@ -12,7 +12,10 @@ ORDER = (
     "training", "inference", "evaluation", "export", "report", "experiment", "cli",
 )  # fmt: skip
 MODULES = sorted([*(PROJECT / "utils").rglob("*.py"), *(PROJECT / "models").rglob("*.py")])
-HEAVY = ("tensorflow", "keras", "librosa", "matplotlib", "sklearn", "sed_eval", "dcase_util")
+HEAVY = (
+    *("tensorflow", "keras", "librosa", "matplotlib"),
+    *("scipy", "sklearn", "sed_eval", "dcase_util"),
+)
 
 
 def stage_of(dotted: str) -> str | None:

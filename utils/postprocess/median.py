@@ -7,7 +7,6 @@ is that of the DCASE 2021 task 4 baseline, which decides first and filters each 
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import ndimage
 
 from utils.postprocess.frames import EPSILON, checked_scores, of_classes
 
@@ -85,6 +84,8 @@ def _filtered(scores: np.ndarray, width: int) -> np.ndarray:
     All clips lie one after the other, mirrored parts between them, as SciPy's filter of one
     dimension takes hardly longer for long filters; that of three sorts every window anew.
     """
+    from scipy import ndimage
+
     clips, frames, classes = scores.shape
     half = width // 2
     rows = np.moveaxis(scores, 1, 2).reshape(clips * classes, frames)
