@@ -344,11 +344,28 @@ def test_settings_that_do_not_apply_are_refused(tmp_path, given, message):
         load(settings(**given), root=tree(tmp_path))
 
 
-def test_cross_validation_and_evaluation_clips_are_refused(tmp_path):
+def test_cross_validation_is_refused(tmp_path):
     with pytest.raises(DataError, match=r"training\.folds: DESED has its own parts"):
         load(settings(), root=tree(tmp_path), folds=5)
-    with pytest.raises(DataError, match="'desed' set has no unlabelled clips for -m eval"):
-        load_evaluation(settings(), root=tmp_path)
+
+
+def test_public_clips_are_those_that_an_evaluation_answers(tmp_path):
+    root = tree(tmp_path)
+    with pytest.raises(DataError, match="no audio in audio/eval/public, whose clips -m eval"):
+        load_evaluation(settings(), root=root)
+    folder = root / "audio" / "eval" / "public"
+    folder.mkdir(parents=True)
+    for name in ("b.wav", "a.wav", "notes.txt"):
+        (folder / name).write_bytes(b"RIFF")
+    table = root / "metadata" / "eval" / "public_durations.tsv"
+    table.parent.mkdir(parents=True, exist_ok=True)
+    table.write_text("filename\tduration\na.wav\t9.5\n")
+    clips = load_evaluation(settings(), root=root)
+    assert [(clip.name, clip.path) for clip in clips] == [
+        (f"eval/public/{name}", folder / name) for name in ("a.wav", "b.wav")
+    ]
+    assert clips[0].seconds == 9.5
+    assert all(clip.events is None and not clip.labels for clip in clips)
 
 
 def test_what_is_no_tree_is_named(tmp_path):

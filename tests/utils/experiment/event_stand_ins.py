@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,7 @@ class Network:
 
     def __init__(self, scorer: Any, name: str = "network") -> None:
         self.scorer, self.name = scorer, name
-        self.input_shape = (None, MELS, FRAMES, 1)
+        self.input = SimpleNamespace(shape=(None, MELS, FRAMES, 1))
 
     def predict_on_batch(self, clips: np.ndarray) -> dict[str, np.ndarray]:
         strong, weak = self.scorer.outputs(clips)

@@ -285,7 +285,7 @@ print("equal", len(single))
 
 def test_importing_the_stages_does_not_import_tensorflow() -> None:
     code = "import sys, utils.augment, utils.pipeline; print('tensorflow' in sys.modules)"
-    project = Path(__file__).resolve().parents[2]
+    project = Path(__file__).resolve().parents[3]
     run = subprocess.run(
         [sys.executable, "-c", code], cwd=project, capture_output=True, text=True, check=True
     )
@@ -293,7 +293,7 @@ def test_importing_the_stages_does_not_import_tensorflow() -> None:
 
 
 def test_mirrored_replicas_share_the_batches() -> None:
-    project = Path(__file__).resolve().parents[2]
+    project = Path(__file__).resolve().parents[3]
     run = subprocess.run(
         [sys.executable, "-c", MIRRORED], cwd=project, capture_output=True, text=True, check=False
     )
