@@ -11,7 +11,7 @@ demo: $(READY)  ## acoustic scenes on generated audio, end to end
 	$(BIN)/python task1a.py
 
 test: $(READY)  ## the whole test suite
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 check: lint test  ## what CI runs
 
