@@ -15,11 +15,12 @@ import numpy as np
 from scipy import ndimage
 
 from benchmarks.psds import CLASSES, FRAMES, SECONDS, draw_events, draw_scores
+from utils.evaluation.sed import THRESHOLDS
 from utils.events import Events
 from utils.postprocess.boxes import boxes
 from utils.postprocess.frames import frame_edges, to_events
 from utils.postprocess.median import median_filter
-from utils.postprocess.thresholds import GRID, tables
+from utils.postprocess.thresholds import events_at
 
 SAME = (7,) * CLASSES  # the baseline of 2021
 OWN = (5, 11, 5, 5, 5, 67, 61, 49, 5, 17)  # class by class, as published for FDY-CRNN
@@ -41,7 +42,7 @@ def main() -> None:
     print("\n| step | ms |\n|---|---|")
     for name, lengths in (("median of 7 frames", SAME), ("medians of 5 to 67 frames", OWN)):
         print(f"| {name} | {1e3 * best(partial(median_filter, scores, lengths))[0]:.0f} |")
-    print(f"| 50 tables | {1e3 * best(partial(tables, scores, edges=EDGES))[0]:.0f} |")
+    print(f"| 50 tables | {1e3 * best(partial(tables, scores))[0]:.0f} |")
     rule = {"edges": EDGES, "lengths": 8, "absolute": 0.3, "relative": 3.0}
     seconds, found = best(partial(boxes, scores, **rule))
     print(f"| {len(found):,} bounding boxes | {1e3 * seconds:.0f} |")
@@ -49,18 +50,23 @@ def main() -> None:
 
 def filtered_once(scores: np.ndarray, lengths: tuple[int, ...]) -> dict[float, Events]:
     """Filter, then decide at each threshold."""
-    return tables(median_filter(scores, lengths), edges=EDGES)
+    return tables(median_filter(scores, lengths))
+
+
+def tables(scores: np.ndarray) -> dict[float, Events]:
+    """Decide at each threshold."""
+    return {threshold: events_at(scores, threshold, edges=EDGES) for threshold in THRESHOLDS}
 
 
 def filtered_each(scores: np.ndarray, lengths: tuple[int, ...]) -> dict[float, Events]:
     """Decide, then filter the decisions: what the baseline does, for all clips at once."""
     found = {}
-    for threshold in GRID:
+    for threshold in THRESHOLDS:
         active = scores > threshold
         for number, length in enumerate(lengths):
             filtered = ndimage.median_filter(active[:, :, number], (1, length))
             active[:, :, number] = filtered
-        found[float(threshold)] = to_events(active, edges=EDGES)
+        found[threshold] = to_events(active, edges=EDGES)
     return found
 
 

@@ -4,6 +4,8 @@ import shutil
 
 import pytest
 
+from tests.tasks.refusals import refusal
+
 pytest_plugins = ["tests.tasks.sed_fixtures"]
 pytestmark = pytest.mark.smoke
 
@@ -13,13 +15,7 @@ def refused(sed, tiny_sed, capsys):
     """Run a command that must be refused; give its sentence."""
 
     def run(*arguments, set_id="tiny"):
-        capsys.readouterr()
-        assert sed(*arguments[:2], "-s", set_id, "-p", tiny_sed, *arguments[2:]) == 2
-        message = capsys.readouterr().err
-        assert message.startswith("error: ")
-        assert "Traceback" not in message
-        assert len(message.strip().splitlines()) == 1
-        return message
+        return refusal(capsys, sed, *arguments[:2], "-s", set_id, "-p", tiny_sed, *arguments[2:])
 
     return run
 

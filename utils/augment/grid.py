@@ -13,9 +13,6 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     import tensorflow as tf
 
-STRONG = 2.0  # kind of a clip whose events have onsets and offsets
-WEAK = 1.0  # of one whose classes alone are known; 0 where nothing is known
-
 EMBEDDINGS = "embeddings"  # name among the targets
 
 Targets = dict[str, "tf.Tensor"]

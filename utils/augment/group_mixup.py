@@ -15,11 +15,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from utils.augment.grid import EMBEDDINGS, STRONG, WEAK, Grid, Targets
+from utils.augment.grid import EMBEDDINGS, Grid, Targets
 from utils.augment.mixup import draw_shares
 from utils.augment.partners import weighted_sum
 from utils.augment.selection import choose
 from utils.config.event_sections import GroupMixupSettings
+from utils.targets import STRONG, WEAK
 
 if TYPE_CHECKING:
     import tensorflow as tf

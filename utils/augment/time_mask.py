@@ -12,9 +12,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from utils.augment.grid import EMBEDDINGS, STRONG, Grid, Targets
+from utils.augment.grid import EMBEDDINGS, Grid, Targets
 from utils.augment.selection import choose
 from utils.config.event_sections import TimeMaskSettings
+from utils.targets import STRONG
 
 if TYPE_CHECKING:
     import tensorflow as tf

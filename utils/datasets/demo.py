@@ -18,7 +18,10 @@ from utils.datasets.demo_folder import named, wav, whole_folder, write_missing
 from utils.datasets.tau import EDITIONS
 from utils.files import write_text
 
-SOURCES = ("demo.py", "demo_devices.py", "demo_folder.py", "demo_sounds.py")
+SOURCES = (
+    *("demo.py", "demo_devices.py", "demo_folder.py", "demo_sounds.py"),
+    "soundscape_mixing.py",
+)
 EDITION = EDITIONS["tau_urban_2020_mobile"]
 TRAINING_CITIES = (
     "barcelona",

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from utils.datasets.soundscape_mixing import shaped_noise
+
 SAMPLE_RATE = 44_100
 EQ_KNOTS_HZ = (60.0, 200.0, 500.0, 1200.0, 2800.0, 6000.0, 14000.0)
 BACKGROUND_DB = (9.0, 6.0, 2.0, -2.0, -6.0, -9.0, -14.0)
@@ -101,12 +103,7 @@ def coloured_noise(
     gains_db: np.ndarray | tuple[float, ...],
 ) -> np.ndarray:
     """Gaussian noise, float32 (length,); at 0 dB everywhere it is white and of variance 1."""
-    from scipy import fft
-
-    size = fft.next_fast_len(length, real=True)
-    spectrum = rng.standard_normal(2 * (size // 2 + 1), np.float32).view(np.complex64)
-    spectrum = spectrum * (_response(size, knots_hz, gains_db) * np.float32(np.sqrt(size / 2)))
-    return fft.irfft(spectrum, size)[:length]
+    return shaped_noise(rng, length, knots_hz, gains_db, sample_rate=SAMPLE_RATE)
 
 
 def _response(

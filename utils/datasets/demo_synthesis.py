@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -15,9 +16,9 @@ def between(rng: np.random.Generator, low: float, high: float) -> float:
     return float(low * (high / low) ** rng.random())
 
 
-def level(samples: np.ndarray) -> float:
-    """Root mean square, never 0."""
-    return float(np.sqrt(np.mean(np.square(samples))) + 1e-12)
+def level(samples: np.ndarray) -> "np.floating[Any]":
+    """Root mean square, never 0, in the samples' precision."""
+    return np.sqrt(np.mean(np.square(samples))) + 1e-12
 
 
 def timbre(rng: np.random.Generator, partials: int, *, fall: float) -> np.ndarray:

@@ -17,7 +17,10 @@ from utils.datasets.demo_urban_sounds import record, scene
 from utils.datasets.urban import CLASSES, PRESETS
 from utils.files import write_csv
 
-SOURCES = ("demo_folder.py", "demo_sounds.py", "demo_urban.py", "demo_urban_sounds.py")
+SOURCES = (
+    *("demo_folder.py", "demo_sounds.py", "demo_synthesis.py", "demo_urban.py"),
+    *("demo_urban_sounds.py", "soundscape_mixing.py"),
+)
 PUBLISHED = PRESETS["urbansound8k"]
 HEADER = ("slice_file_name", "fsID", "start", "end", "salience", "fold", "classID", "class")
 SLICES_MORE_OR_LESS = (0, 1, -1, 0)

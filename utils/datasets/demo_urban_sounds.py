@@ -18,9 +18,10 @@ from utils.datasets.demo_sounds import (
     decibels,
     equalise,
 )
+from utils.datasets.demo_synthesis import Synthesiser, add, between, convolved, level, timbre
 
 FIRST_EVENT_SECONDS = 0.12  # latest start of the first sound: half a second holds one
-EDGE_SECONDS = 0.008
+MADE = Synthesiser(SAMPLE_RATE)
 
 
 @dataclass(frozen=True)
@@ -86,89 +87,23 @@ def record(
     Returns:
         float32 (samples,) at ``SAMPLE_RATE``, peak below 0.9.
     """
-    sound = _in_room(SOUNDS[label](round(seconds * SAMPLE_RATE), traits, rng), where, rng)
+    sound = _in_room(SOUNDS[label](MADE.samples(seconds), traits, rng), where, rng)
     background = coloured_noise(rng, sound.size, EQ_KNOTS_HZ, where.background_db)
-    background *= decibels(_wander(rng, sound.size, rate_hz=1.0, deviation=1.5))
+    background *= decibels(MADE.wander(rng, sound.size, rate_hz=1.0, deviation=1.5))
     prominence = decibels(where.prominence_db + rng.normal(0.0, 1.5))
-    mixed = background / _level(background) + prominence * sound / _level(sound)
+    mixed = background / level(background) + prominence * sound / level(sound)
     heard = equalise(mixed, EQ_KNOTS_HZ, where.response_db)
-    heard *= decibels(where.level_db + rng.normal(0.0, 2.0)) / _level(heard)
+    heard *= decibels(where.level_db + rng.normal(0.0, 2.0)) / level(heard)
     return (heard * min(1.0, 0.9 / np.abs(heard).max())).astype(np.float32)
 
 
 def _in_room(sound: np.ndarray, where: Scene, rng: np.random.Generator) -> np.ndarray:
     """Add a diffuse tail, exponentially falling noise."""
-    times = np.arange(round(where.decay_seconds * SAMPLE_RATE)) / SAMPLE_RATE
+    times = np.arange(MADE.samples(where.decay_seconds)) / SAMPLE_RATE
     tail = rng.standard_normal(times.size) * 10.0 ** (-3.0 * times / where.decay_seconds)
     tail *= decibels(where.reverberant_db) / np.sqrt(np.sum(tail**2))
     tail[0] += 1.0
-    return _convolved(sound, tail)
-
-
-def _convolved(samples: np.ndarray, kernel: np.ndarray) -> np.ndarray:
-    """Convolution, cut to the samples' length."""
-    from scipy import fft
-
-    size = fft.next_fast_len(samples.size + kernel.size, real=True)
-    return fft.irfft(fft.rfft(samples, size) * fft.rfft(kernel, size), size)[: samples.size]
-
-
-def _level(samples: np.ndarray) -> np.ndarray:
-    """Root mean square."""
-    return np.sqrt(np.mean(samples**2)) + 1e-12
-
-
-def _between(rng: np.random.Generator, low: float, high: float) -> float:
-    """A number between two, even on a logarithmic scale."""
-    return float(low * (high / low) ** rng.random())
-
-
-def _wander(
-    rng: np.random.Generator, length: int, *, rate_hz: float, deviation: float
-) -> np.ndarray:
-    """A random curve (length,) that changes its direction about ``rate_hz`` times a second."""
-    knots = 2 + int(np.ceil(length / SAMPLE_RATE * rate_hz))
-    places = np.linspace(0.0, knots - 1.0, length)
-    return np.interp(places, np.arange(knots), rng.normal(0.0, deviation, knots))
-
-
-def _harmonics(frequency_hz: np.ndarray, amplitudes: Sequence[float] | np.ndarray) -> np.ndarray:
-    """Partials (samples,) over a fundamental frequency (samples,) that may glide."""
-    phase = 2.0 * np.pi * np.cumsum(frequency_hz) / SAMPLE_RATE
-    tone = np.zeros(frequency_hz.size)
-    for number, amplitude in enumerate(amplitudes, start=1):
-        if number * frequency_hz.max() < SAMPLE_RATE / 2:
-            tone += amplitude * np.sin(number * phase)
-    return tone
-
-
-def _timbre(rng: np.random.Generator, partials: int, *, fall: float) -> np.ndarray:
-    """Amplitudes of partials, falling as their number to the power of ``-fall``, and uneven."""
-    return rng.uniform(0.3, 1.0, partials) * np.arange(1.0, partials + 1.0) ** -fall
-
-
-def _band(rng: np.random.Generator, length: int, centre_hz: float, octaves: float) -> np.ndarray:
-    """Band noise (length,) of root mean square 1."""
-    edge = 2.0 ** (octaves / 2.0)
-    knots = (centre_hz / edge**2, centre_hz / edge, centre_hz * edge, centre_hz * edge**2)
-    noise = coloured_noise(rng, length, knots, (-40.0, 0.0, 0.0, -40.0))
-    return noise / _level(noise)
-
-
-def _edges(length: int, seconds: float = EDGE_SECONDS) -> np.ndarray:
-    """A gate (length,) that opens and closes within ``seconds``."""
-    place = np.arange(length) + 0.5
-    return np.minimum(1.0, np.minimum(place, length - place) / (seconds * SAMPLE_RATE))
-
-
-def _fall(length: int, seconds: float) -> np.ndarray:
-    """Sudden start and exponential fall by 1/e in ``seconds``."""
-    return np.exp(-np.arange(length) / (seconds * SAMPLE_RATE))
-
-
-def _add(track: np.ndarray, start: int, sound: np.ndarray) -> None:
-    """Mix a sound into the track, cutting what lies beyond its end."""
-    track[start : start + sound.size] += sound[: max(track.size - start, 0)]
+    return convolved(sound, tail)
 
 
 def _starts(
@@ -177,7 +112,7 @@ def _starts(
     """Starts of events, the first within ``FIRST_EVENT_SECONDS``, then at uneven intervals."""
     starts, seconds = [], rng.uniform(0.0, FIRST_EVENT_SECONDS)
     while seconds * SAMPLE_RATE < length:
-        starts.append(round(seconds * SAMPLE_RATE))
+        starts.append(MADE.samples(seconds))
         seconds += interval_seconds * max(0.2, 1.0 + rng.normal(0.0, jitter))
     return starts
 
@@ -198,7 +133,7 @@ def _runs(rng: np.random.Generator, length: int, run_seconds: float) -> np.ndarr
     """A gate (length,): on for about ``run_seconds``, off for a quarter of it."""
     gate = np.zeros(length)
     for start in _starts(rng, length, 1.25 * run_seconds, 0.2):
-        _add(gate, start, _edges(round(run_seconds * rng.uniform(0.7, 1.1) * SAMPLE_RATE), 0.03))
+        add(gate, start, MADE.gate(MADE.samples(run_seconds * rng.uniform(0.7, 1.1)), 0.03))
     return np.minimum(gate, 1.0)
 
 
@@ -206,36 +141,34 @@ def _modes(
     rng: np.random.Generator, count: int, low_hz: float, high_hz: float, decay_seconds: float
 ) -> np.ndarray:
     """A struck body: partials at random frequencies, falling together."""
-    length = round(6.0 * decay_seconds * SAMPLE_RATE)
-    body = np.zeros(length)
+    body = np.zeros(MADE.samples(6.0 * decay_seconds))
     for _ in range(count):
-        tone = _harmonics(np.full(length, _between(rng, low_hz, high_hz)), [1.0])
-        body += rng.uniform(0.3, 1.0) * tone
-    return body * _fall(length, decay_seconds)
+        body += MADE.steady(body.size, between(rng, low_hz, high_hz), [rng.uniform(0.3, 1.0)])
+    return body * MADE.fall(body.size, decay_seconds)
 
 
 def _air_conditioner(
     length: int, traits: np.random.Generator, rng: np.random.Generator
 ) -> np.ndarray:
     """A fan: steady noise that flutters a little, and the motor's hum."""
-    hum_hz, blades_hz = _between(traits, 80.0, 320.0), traits.uniform(5.0, 13.0)
-    noise = _band(rng, length, _between(traits, 200.0, 3000.0), traits.uniform(2.0, 4.0))
-    hum = _harmonics(np.full(length, hum_hz), _timbre(traits, 8, fall=traits.uniform(0.3, 1.2)))
+    hum_hz, blades_hz = between(traits, 80.0, 320.0), traits.uniform(5.0, 13.0)
+    noise = MADE.band(rng, length, between(traits, 200.0, 3000.0), traits.uniform(2.0, 4.0))
+    hum = MADE.steady(length, hum_hz, timbre(traits, 8, fall=traits.uniform(0.3, 1.2)))
     turn = 2.0 * np.pi * (blades_hz * np.arange(length) / SAMPLE_RATE + rng.random())
     flutter = 1.0 + traits.uniform(0.1, 0.3) * np.sin(turn)
-    return flutter * (noise + traits.uniform(0.3, 1.5) * hum / _level(hum))
+    return flutter * (noise + traits.uniform(0.3, 1.5) * hum / level(hum))
 
 
 def _car_horn(length: int, traits: np.random.Generator, rng: np.random.Generator) -> np.ndarray:
     """Two steady tones at once, cut off sharply."""
-    low_hz, ratio = _between(traits, 250.0, 800.0), traits.uniform(1.18, 1.35)
-    timbre = _timbre(traits, 14, fall=traits.uniform(0.0, 0.8))
-    honk_seconds = _between(traits, 0.2, 1.0)
+    low_hz, ratio = between(traits, 250.0, 800.0), traits.uniform(1.18, 1.35)
+    colour = timbre(traits, 14, fall=traits.uniform(0.0, 0.8))
+    honk_seconds = between(traits, 0.2, 1.0)
     track = np.zeros(length)
     for start in _starts(rng, length, honk_seconds + traits.uniform(0.15, 0.6), 0.3):
-        size = round(honk_seconds * rng.uniform(0.6, 1.3) * SAMPLE_RATE)
-        tones = sum(_harmonics(np.full(size, hz), timbre) for hz in (low_hz, ratio * low_hz))
-        _add(track, start, tones * _edges(size))
+        size = MADE.samples(honk_seconds * rng.uniform(0.6, 1.3))
+        tones = sum(MADE.steady(size, hz, colour) for hz in (low_hz, ratio * low_hz))
+        add(track, start, tones * MADE.gate(size))
     return track
 
 
@@ -243,7 +176,7 @@ def _children_playing(
     length: int, traits: np.random.Generator, rng: np.random.Generator
 ) -> np.ndarray:
     """Many high voices: gliding syllables with formants, and a shriek here and there."""
-    voice_hz, pace = _between(traits, 260.0, 480.0), traits.uniform(0.09, 0.18)
+    voice_hz, pace = between(traits, 260.0, 480.0), traits.uniform(0.09, 0.18)
     shrieks = traits.uniform(0.05, 0.25)
     track = np.zeros(length)
     for start in _starts(rng, length, pace, 0.6):
@@ -255,113 +188,111 @@ def _children_playing(
         formants = rng.uniform([450.0, 1400.0], [1100.0, 3200.0])
         distance = (partials[:, None] - formants) / (0.25 * formants)
         mouth = 0.03 + np.exp(-(distance**2)).sum(axis=1)
-        syllable = _harmonics(glide, mouth) * np.hanning(size)
-        _add(track, start, rng.uniform(0.2, 1.0) * syllable)
+        syllable = MADE.harmonics(glide, mouth) * np.hanning(size)
+        add(track, start, rng.uniform(0.2, 1.0) * syllable)
     return track
 
 
 def _dog_bark(length: int, traits: np.random.Generator, rng: np.random.Generator) -> np.ndarray:
     """Barks: short, rough, their pitch rising fast and falling."""
-    throat_hz, bark_seconds = _between(traits, 250.0, 900.0), traits.uniform(0.09, 0.2)
-    timbre, roughness = _timbre(traits, 12, fall=0.5), traits.uniform(0.2, 0.8)
+    throat_hz, bark_seconds = between(traits, 250.0, 900.0), traits.uniform(0.09, 0.2)
+    colour, roughness = timbre(traits, 12, fall=0.5), traits.uniform(0.2, 0.8)
     bend = traits.uniform(0.3, 0.9)
     track = np.zeros(length)
-    for start in _starts(rng, length, bark_seconds + _between(traits, 0.15, 0.7), 0.35):
-        size = round(bark_seconds * rng.uniform(0.85, 1.2) * SAMPLE_RATE)
+    for start in _starts(rng, length, bark_seconds + between(traits, 0.15, 0.7), 0.35):
+        size = MADE.samples(bark_seconds * rng.uniform(0.85, 1.2))
         arch = np.sin(np.pi * np.linspace(0.1, 1.0, size))
-        tone = _harmonics(throat_hz * rng.uniform(0.93, 1.07) * 2.0 ** (bend * arch), timbre)
-        rasp = roughness * _level(tone) * _band(rng, size, 3.0 * throat_hz, 2.5)
-        _add(track, start, rng.uniform(0.6, 1.0) * (tone + rasp) * arch * _edges(size))
+        tone = MADE.harmonics(throat_hz * rng.uniform(0.93, 1.07) * 2.0 ** (bend * arch), colour)
+        rasp = roughness * level(tone) * MADE.band(rng, size, 3.0 * throat_hz, 2.5)
+        add(track, start, rng.uniform(0.6, 1.0) * (tone + rasp) * arch * MADE.gate(size))
     return track
 
 
 def _drilling(length: int, traits: np.random.Generator, rng: np.random.Generator) -> np.ndarray:
     """A motor that whines, sags under load and runs up again, and what it grinds."""
-    motor_hz, run_seconds = _between(traits, 140.0, 500.0), traits.uniform(1.0, 3.0)
-    timbre = _timbre(traits, 18, fall=traits.uniform(0.0, 0.6))
-    grind_hz, grinding = _between(traits, 800.0, 5000.0), traits.uniform(0.3, 1.2)
-    sag = np.abs(_wander(rng, length, rate_hz=2.5, deviation=0.25))
+    motor_hz, run_seconds = between(traits, 140.0, 500.0), traits.uniform(1.0, 3.0)
+    colour = timbre(traits, 18, fall=traits.uniform(0.0, 0.6))
+    grind_hz, grinding = between(traits, 800.0, 5000.0), traits.uniform(0.3, 1.2)
+    sag = np.abs(MADE.wander(rng, length, rate_hz=2.5, deviation=0.25))
     gate = _runs(rng, length, run_seconds)
-    whine = _harmonics(motor_hz * 2.0**-sag * (0.6 + 0.4 * gate), timbre)
-    grind = _band(rng, length, grind_hz, 2.0) * (
-        1.0 + _wander(rng, length, rate_hz=40, deviation=0.4)
+    whine = MADE.harmonics(motor_hz * 2.0**-sag * (0.6 + 0.4 * gate), colour)
+    grind = MADE.band(rng, length, grind_hz, 2.0) * (
+        1.0 + MADE.wander(rng, length, rate_hz=40, deviation=0.4)
     )
-    return gate * (whine / _level(whine) + grinding * grind)
+    return gate * (whine / level(whine) + grinding * grind)
 
 
 def _engine_idling(
     length: int, traits: np.random.Generator, rng: np.random.Generator
 ) -> np.ndarray:
     """Strokes of an engine: low, uneven from cylinder to cylinder, without a pause."""
-    rate_hz, body = _between(traits, 14.0, 40.0), _between(traits, 60.0, 260.0)
+    rate_hz, body = between(traits, 14.0, 40.0), between(traits, 60.0, 260.0)
     stroke = _modes(traits, 3, 0.7 * body, 1.5 * body, 0.025)
     rattle = 0.5 * _modes(traits, 5, 500.0, 3000.0, 0.006)
     stroke[: rattle.size] += traits.uniform(0.2, 1.5) * rattle[: stroke.size]
-    strokes = _convolved(_strikes(rng, length, rate_hz, traits.uniform(0.4, 1.0, 4)), stroke)
-    hiss = _band(rng, length, _between(traits, 400.0, 2500.0), 3.0)
-    return strokes / _level(strokes) + traits.uniform(0.2, 0.6) * hiss
+    strokes = convolved(_strikes(rng, length, rate_hz, traits.uniform(0.4, 1.0, 4)), stroke)
+    hiss = MADE.band(rng, length, between(traits, 400.0, 2500.0), 3.0)
+    return strokes / level(strokes) + traits.uniform(0.2, 0.6) * hiss
 
 
 def _gun_shot(length: int, traits: np.random.Generator, rng: np.random.Generator) -> np.ndarray:
     """A blow without a rise and its echo; of some weapons, several in quick succession."""
     automatic = traits.random() < 0.3
-    colour_hz, blow_seconds = _between(traits, 300.0, 2500.0), traits.uniform(0.01, 0.04)
+    colour_hz, blow_seconds = between(traits, 300.0, 2500.0), traits.uniform(0.01, 0.04)
     echo_seconds, echo = traits.uniform(0.15, 0.5), traits.uniform(0.1, 0.3)
     burst_seconds = traits.uniform(0.08, 0.14)
     track = np.zeros(length)
-    for start in _starts(rng, length, _between(traits, 0.9, 2.5), 0.4):
+    for start in _starts(rng, length, between(traits, 0.9, 2.5), 0.4):
         for shot in range(int(rng.integers(3, 7)) if automatic else 1):
-            size = round(4.0 * echo_seconds * SAMPLE_RATE)
-            blow = _band(rng, size, colour_hz, 4.0) * _fall(size, blow_seconds)
-            roll = echo * _band(rng, size, 0.5 * colour_hz, 3.0) * _fall(size, echo_seconds)
-            _add(track, start + round(shot * burst_seconds * SAMPLE_RATE), blow + roll)
+            size = MADE.samples(4.0 * echo_seconds)
+            blow = MADE.band(rng, size, colour_hz, 4.0) * MADE.fall(size, blow_seconds)
+            roll = echo * MADE.band(rng, size, 0.5 * colour_hz, 3.0) * MADE.fall(size, echo_seconds)
+            add(track, start + MADE.samples(shot * burst_seconds), blow + roll)
     return track
 
 
 def _jackhammer(length: int, traits: np.random.Generator, rng: np.random.Generator) -> np.ndarray:
     """Blows of steel on stone at a steady rate, in runs, over a compressor."""
-    rate_hz, run_seconds = _between(traits, 10.0, 28.0), traits.uniform(1.0, 3.5)
+    rate_hz, run_seconds = between(traits, 10.0, 28.0), traits.uniform(1.0, 3.5)
     steel = _modes(traits, 8, 500.0, 7000.0, traits.uniform(0.006, 0.015))
-    stone = _band(traits, steel.size, _between(traits, 300.0, 3000.0), 3.0)
-    blow = steel / _level(steel) + stone * _fall(steel.size, 0.006) * traits.uniform(0.5, 2.0)
-    blows = _convolved(_strikes(rng, length, rate_hz, [1.0]), blow) * _runs(
-        rng, length, run_seconds
-    )
-    return blows / _level(blows) + 0.2 * _band(rng, length, _between(traits, 100.0, 800.0), 3.0)
+    stone = MADE.band(traits, steel.size, between(traits, 300.0, 3000.0), 3.0)
+    blow = steel / level(steel) + stone * MADE.fall(steel.size, 0.006) * traits.uniform(0.5, 2.0)
+    blows = convolved(_strikes(rng, length, rate_hz, [1.0]), blow) * _runs(rng, length, run_seconds)
+    return blows / level(blows) + 0.2 * MADE.band(rng, length, between(traits, 100.0, 800.0), 3.0)
 
 
 def _siren(length: int, traits: np.random.Generator, rng: np.random.Generator) -> np.ndarray:
     """One tone that wails slowly, yelps fast, or changes between two pitches."""
     kind = traits.choice(["wail", "yelp", "two_tone"])
-    low_hz, timbre = (
-        _between(traits, 350.0, 900.0),
-        _timbre(traits, 9, fall=traits.uniform(0.3, 1.5)),
+    low_hz, colour = (
+        between(traits, 350.0, 900.0),
+        timbre(traits, 9, fall=traits.uniform(0.3, 1.5)),
     )
-    seconds = {"wail": _between(traits, 1.5, 4.0), "yelp": _between(traits, 0.22, 0.5)}
-    period = seconds.get(str(kind), _between(traits, 0.6, 1.2))
+    seconds = {"wail": between(traits, 1.5, 4.0), "yelp": between(traits, 0.22, 0.5)}
+    period = seconds.get(str(kind), between(traits, 0.6, 1.2))
     turn = np.arange(length) / SAMPLE_RATE / period + rng.random()
     if kind == "two_tone":
         height = 0.42 * (turn % 1.0 < 0.5)
     else:
         height = traits.uniform(0.7, 1.3) * 0.5 * (1.0 - np.cos(2.0 * np.pi * turn))
-    return _harmonics(low_hz * 2.0**height, timbre)
+    return MADE.harmonics(low_hz * 2.0**height, colour)
 
 
 def _street_music(length: int, traits: np.random.Generator, rng: np.random.Generator) -> np.ndarray:
     """A tune that steps through a scale over a bass, plucked or held."""
     scale = np.array([0, 2, 4, 7, 9, 12, 14, 16])
-    root_hz, beat = _between(traits, 180.0, 500.0), traits.uniform(0.2, 0.45)
-    timbre, held = _timbre(traits, 10, fall=traits.uniform(0.4, 1.4)), traits.random() < 0.4
+    root_hz, beat = between(traits, 180.0, 500.0), traits.uniform(0.2, 0.45)
+    colour, held = timbre(traits, 10, fall=traits.uniform(0.4, 1.4)), traits.random() < 0.4
     track = np.zeros(length)
     for number, start in enumerate(_starts(rng, length, beat, 0.04)):
         note_seconds = beat * (0.95 if held else 2.0)
-        size = round(note_seconds * SAMPLE_RATE)
-        shape = _edges(size, 0.03) if held else _fall(size, 0.18) * _edges(size)
+        size = MADE.samples(note_seconds)
+        shape = MADE.gate(size, 0.03) if held else MADE.fall(size, 0.18) * MADE.gate(size)
         pitch = root_hz * 2.0 ** (rng.choice(scale) / 12.0)
-        _add(track, start, _harmonics(np.full(size, pitch), timbre) * shape)
+        add(track, start, MADE.steady(size, pitch, colour) * shape)
         if number % 2 == 0:
             bass = 0.5 * root_hz * 2.0 ** (rng.choice(scale[:4]) / 12.0)
-            _add(track, start, 0.8 * _harmonics(np.full(size, bass), timbre[:5]) * shape)
+            add(track, start, 0.8 * MADE.steady(size, bass, colour[:5]) * shape)
     return track
 
 

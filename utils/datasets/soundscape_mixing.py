@@ -105,9 +105,10 @@ def shaped_noise(
 
     size = fft.next_fast_len(length, real=True)
     octaves = np.log2(np.maximum(fft.rfftfreq(size, 1.0 / sample_rate), 1.0))
-    gains = 10.0 ** (np.interp(octaves, np.log2(knots_hz), gains_db) / 20.0)
+    curve_db = np.interp(octaves, np.log2(knots_hz), gains_db).astype(np.float32)
+    gains = np.float32(10.0) ** (curve_db / np.float32(20.0))
     spectrum = rng.standard_normal(2 * (size // 2 + 1), np.float32).view(np.complex64)
-    spectrum = spectrum * (gains * np.sqrt(size / 2)).astype(np.float32)
+    spectrum = spectrum * (gains * np.float32(np.sqrt(size / 2)))
     return fft.irfft(spectrum, size)[:length]
 
 

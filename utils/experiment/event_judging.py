@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -23,15 +23,28 @@ SCORES = ("weak_f1", "intersection_f1", "objective", *SCENARIOS, "psds")
 HALF = 0.5
 
 
+class Predictions(NamedTuple):
+    """What a network says of validation clips.
+
+    Attributes:
+        strong: scores of steps of clips with events (clips, steps, classes).
+        weak: scores of those clips (clips, classes).
+        labels: scores of clips with labels alone (clips, classes); None: there are none.
+    """
+
+    strong: np.ndarray
+    weak: np.ndarray
+    labels: np.ndarray | None
+
+
 @dataclass(frozen=True)
 class EventJudge:
     """Scores student and teacher as the baseline of DCASE 2021 does after an epoch, and by PSDS.
 
     ``weak_f1`` is the macro F1 of the clips' labels above 0.5 on weakly labelled validation clips,
     ``intersection_f1`` the macro F1 of the decided events on strongly labelled ones (half of each
-    must be covered), ``objective`` their sum. PSDS is
-    exact; ``psds`` is the sum of both scenarios. A score that nothing can be said of is
-    0, so that it decides nothing.
+    must be covered), ``objective`` their sum. PSDS is exact; ``psds`` is the sum of both
+    scenarios. A score that nothing can be said of is 0, so that it decides nothing.
 
     Attributes:
         learning: gives the clips' features and lengths.
@@ -59,9 +72,20 @@ class EventJudge:
         clips = self.learning.usable(self.learning.fold.validation)
         return tuple(clip for clip in clips if clip.events is None and clip.labels)
 
-    def truth(self, clips: Sequence[Clip]) -> GroundTruth:
-        """Events of clips by number, merged."""
-        return ground_truth(clips, self.learning)
+    @cached_property
+    def truth(self) -> GroundTruth:
+        """Events of the validation clips that have them."""
+        return ground_truth(self.strong, self.learning)
+
+    @cached_property
+    def seconds(self) -> np.ndarray:
+        """Length of those clips."""
+        return self.learning.seconds(self.strong)
+
+    @cached_property
+    def _labels(self) -> np.ndarray:
+        """What is said of the weakly labelled validation clips, bool (clips, classes)."""
+        return self.learning.targets(self.weak)["weak"] > HALF
 
     def __call__(self, learner: "EventLearner") -> dict[str, float]:
         """Score the networks as they are."""
@@ -74,19 +98,22 @@ class EventJudge:
 
     def score(self, network: Any) -> dict[str, float]:
         """Scores of one network by name."""
+        return self.scores(self.predictions(network), self.decisions)
+
+    def predictions(self, network: Any) -> Predictions:
+        """What a network says of the validation clips."""
         predictor = MemoryPredictor(network)
-        weak_f1 = 0.0
-        if self.weak:
-            _, of_clips = self.learning.predict(predictor, self.weak)
-            known = self.learning.targets(self.weak)["weak"] > HALF
-            weak_f1 = clip_f1(known, of_clips > HALF)
-        strong, weak = self.learning.predict(predictor, self.strong)
-        truth, seconds = self._strong_truth, self.learning.seconds(self.strong)
-        events = self.decisions.events(strong, weak, seconds=seconds)
-        counts = intersection_counts(events, truth, dtc=HALF, gtc=HALF).sum(axis=0)
+        labels = self.learning.predict(predictor, self.weak)[1] if self.weak else None
+        return Predictions(*self.learning.predict(predictor, self.strong), labels)
+
+    def scores(self, found: Predictions, decisions: Decisions) -> dict[str, float]:
+        """Scores by name of what a network said, where events are decided so."""
+        weak_f1 = 0.0 if found.labels is None else clip_f1(self._labels, found.labels > HALF)
+        events = decisions.events(found.strong, found.weak, seconds=self.seconds)
+        counts = intersection_counts(events, self.truth, dtc=HALF, gtc=HALF).sum(axis=0)
         intersection_f1 = _number(f1_scores(counts)["f1_macro"])
-        candidates = self.decisions.candidates(strong, weak, seconds=seconds)
-        psds = psds_exact(candidates, truth, SCENARIOS)
+        candidates = decisions.candidates(found.strong, found.weak, seconds=self.seconds)
+        psds = psds_exact(candidates, self.truth, SCENARIOS)
         areas = {name: _number(value.value) for name, value in psds.items()}
         return {
             "weak_f1": weak_f1,
@@ -95,10 +122,6 @@ class EventJudge:
             **areas,
             "psds": sum(areas.values()),
         }
-
-    @cached_property
-    def _strong_truth(self) -> GroundTruth:
-        return self.truth(self.strong)
 
 
 def ground_truth(clips: Sequence[Clip], learning: EventLearning) -> GroundTruth:

@@ -14,8 +14,8 @@ from utils.augment.grid import EMBEDDINGS
 from utils.datasets import Clip, Fold
 from utils.errors import ConfigError, DataError
 from utils.experiment.job import Job
-from utils.experiment.learning import BLOCK
-from utils.features import AnyNormaliser, FeatureStore, Normaliser, Representation, normaliser_of
+from utils.experiment.learning import BLOCK, drawn, normaliser_for
+from utils.features import AnyNormaliser, FeatureStore, Representation
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -83,7 +83,7 @@ class EventLearning:
 
     def usable(self, clips: Sequence[Clip]) -> tuple[Clip, ...]:
         """Leave out clips whose audio could not be used."""
-        return tuple(clip for clip in clips if self.store.contains(clip))
+        return self.store.usable(clips)
 
     @cached_property
     def parts(self) -> dict[str, tuple[Clip, ...]]:
@@ -153,12 +153,7 @@ class EventLearning:
     @cached_property
     def normaliser(self) -> AnyNormaliser | None:
         """The normaliser of the settings, with the statistics of the training clips if any."""
-        settings = self.job.settings.features.normalise
-        if settings.method != "mean_std":
-            return normaliser_of(settings.method, None)
-        both = settings.clips == "train_and_validation"
-        clips = self.usable((*self.fold.train, *(self.fold.validation if both else ())))
-        return Normaliser.fit(self.store.array, self.store.rows(clips))
+        return normaliser_for(self.fold, self.store, self.job.settings.features.normalise)
 
     @property
     def prepare(self) -> "Callable[[Any], Any]":
@@ -206,8 +201,7 @@ class EventLearning:
     def examples(self, number: int) -> np.ndarray:
         """What the network sees of some training clips, float32 (clips, mels, frames, 1)."""
         clips = self.usable(self.fold.train)
-        order = np.random.default_rng(self.job.settings.seed).permutation(len(clips))
-        chosen = [clips[i] for i in sorted(order[: min(number, len(clips))])]
+        chosen = drawn(clips, number, seed=self.job.settings.seed)
         return np.concatenate(list(self._blocks(chosen)))
 
     def _blocks(self, clips: Sequence[Clip]) -> Iterator[Any]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from utils.datasets import Clip
 from utils.errors import DataError
 from utils.evaluation.sed import THRESHOLDS, EventScores, score_events
 from utils.events import Events
-from utils.experiment.event_judging import EventJudge, ground_truth
+from utils.experiment.event_judging import EventJudge, Predictions, ground_truth
 from utils.experiment.event_learning import EventLearning, StepGrid
 from utils.experiment.event_needs import check_settings, only_fold, steps_of
 from utils.experiment.event_training import (
@@ -32,14 +32,11 @@ from utils.experiment.records import load_arrays, read_best_epoch, read_history,
 from utils.features import from_settings
 from utils.features.embeddings import open_embeddings
 from utils.files import digest, read_json, write_json
-from utils.inference import Decisions, MemoryPredictor
+from utils.inference import Decisions
 from utils.report import html, limits
 from utils.report.results import Results
 from utils.report.section import Section
 from utils.run import Run
-
-if TYPE_CHECKING:
-    import keras
 
 
 @dataclass(frozen=True)
@@ -176,11 +173,12 @@ class EventExperiment:
         with self.place.stage("validation", makes=makes, inputs=key) as stage:
             if not stage.needed:
                 return
-            found, scores = {}, {}
+            networks, found, scores = {}, {}, {}
             for name in self.networks:
-                network = inference.load_keras(self.place.folder / NETWORKS[name])
-                found[name] = self._tuned(network)
-                scores[name] = EventJudge(self.learning, found[name]).score(network)
+                networks[name] = inference.load_keras(self.place.folder / NETWORKS[name])
+                said = self.judge.predictions(networks[name])
+                found[name] = self._tuned(said)
+                scores[name] = self.judge.scores(said, found[name])
             metric = self.job.settings.training.select.metric.removeprefix("val_")
             metric = metric if metric in scores[STUDENT] else "objective"
             best = max(self.networks, key=lambda name: scores[name][metric])
@@ -194,20 +192,14 @@ class EventExperiment:
                 },
             )
             path = self.place.folder / "model.keras"
-            network = inference.load_keras(self.place.folder / NETWORKS[best])
-            inference.save_keras(path, network)
-            inference.write_metadata(
-                path,
-                metadata_of(self.job, self.learning.normaliser, decisions=found[best].as_dict()),
-            )
+            inference.save_keras(path, networks[best])
+            inference.write_metadata(path, self._metadata(found[best]))
 
-    def _tuned(self, network: "keras.Model") -> Decisions:
+    def _tuned(self, said: Predictions) -> Decisions:
         if not self.job.settings.postprocess.tune:
             return self._usual
-        clips = self.judge.strong
-        strong, weak = self.learning.predict(MemoryPredictor(network), clips)
-        truth, seconds = self.judge.truth(clips), self.learning.seconds(clips)
-        return self._usual.tuned(strong, weak, truth, seconds=seconds)
+        judge = self.judge
+        return self._usual.tuned(said.strong, said.weak, judge.truth, seconds=judge.seconds)
 
     @cached_property
     def decided(self) -> dict[str, Any]:
@@ -226,12 +218,11 @@ class EventExperiment:
                 arrays: dict[str, np.ndarray] = {}
                 for name in self.networks:
                     predictor = inference.load_predictor(self.place.folder / NETWORKS[name])
-                    strong, weak = self.learning.predict(predictor, self.test_clips)
-                    arrays |= {f"{name}_strong": strong, f"{name}_weak": weak}
+                    arrays |= _named(name, self.learning.predict(predictor, self.test_clips))
                 save_arrays(saved, arrays)
         arrays = load_arrays(saved)
         return {
-            name: self._detections(name, arrays[f"{name}_strong"], arrays[f"{name}_weak"])
+            name: self._detections(name, _of(arrays, name), self.test_clips)
             for name in self.networks
         }
 
@@ -243,19 +234,14 @@ class EventExperiment:
         clips, found = learning.usable(self.unlabelled), {}
         for name in self.networks:
             predictor = inference.load_predictor(self.place.folder / NETWORKS[name])
-            strong, weak = learning.predict(predictor, clips)
-            found[name] = self._detections(name, strong, weak, clips)
+            found[name] = self._detections(name, learning.predict(predictor, clips), clips)
         return found
 
     def _detections(
-        self,
-        network: str,
-        strong: np.ndarray,
-        weak: np.ndarray,
-        clips: tuple[Clip, ...] | None = None,
+        self, network: str, scores: tuple[np.ndarray, np.ndarray], clips: tuple[Clip, ...]
     ) -> Detections:
-        """Decide on the events of clips, by default the test clips."""
-        clips = self.test_clips if clips is None else clips
+        """Decide on the events of clips, of which a network gave scores of steps and of clips."""
+        strong, weak = scores
         seconds = self.learning.seconds(clips)
         events = self.decisions(network).events(strong, weak, seconds=seconds)
         return Detections(clips, strong, weak, events, self.job.data.classes)
@@ -272,8 +258,7 @@ class EventExperiment:
                 self._export(formats, saved.name)
         arrays, best = load_arrays(saved), self.decided["model"]
         return {
-            name: self._detections(best, arrays[f"{name}_strong"], arrays[f"{name}_weak"])
-            for name in formats
+            name: self._detections(best, _of(arrays, name), self.test_clips) for name in formats
         }
 
     def _export(self, formats: Sequence[str], saved: str) -> None:
@@ -288,15 +273,15 @@ class EventExperiment:
             model, calibration=examples, folder=folder, formats=formats,
             metadata=self._metadata(self.decisions(best)),
         )  # fmt: skip
-        by_keras = load_arrays(folder / "predictions.npz")
+        by_keras = _of(load_arrays(folder / "predictions.npz"), best)
         arrays: dict[str, np.ndarray] = {}
         facts: dict[str, dict[str, Any]] = {}
         for name, path in paths.items():
-            strong, weak = self.learning.predict(inference.load_predictor(path), self.test_clips)
-            arrays |= {f"{name}_strong": strong, f"{name}_weak": weak}
+            found = self.learning.predict(inference.load_predictor(path), self.test_clips)
+            arrays |= _named(name, found)
             difference = max(
-                float(np.abs(strong - by_keras[f"{best}_strong"]).max()),
-                float(np.abs(weak - by_keras[f"{best}_weak"]).max()),
+                float(np.abs(by_file - expected).max())
+                for by_file, expected in zip(found, by_keras, strict=True)
             )
             facts[name] = file_facts(path, clip=examples[0], max_difference=difference)
         save_arrays(folder / saved, arrays)
@@ -329,7 +314,10 @@ class EventExperiment:
         bootstrap = self.job.settings.evaluation.bootstrap
         scores = self.score(best, tested[best], bootstrap=bootstrap).as_dict()
         scores["networks"] = {
-            name: self.score(name, found).as_dict()["overall"] for name, found in tested.items()
+            name: scores["overall"]
+            if name == best
+            else self.score(name, found).as_dict()["overall"]
+            for name, found in tested.items()
         }
         scores["validation"] = self.decided["validation"]
         measured = read_json(self.place.folder / "exports.json")
@@ -374,3 +362,14 @@ class EventExperiment:
         """Learning curves, for the report."""
         folder = self.place.folder
         return [html.training_section(read_history(folder), best_epoch=read_best_epoch(folder))]
+
+
+def _named(name: str, scores: tuple[np.ndarray, np.ndarray]) -> dict[str, np.ndarray]:
+    """Scores of steps and of clips, under the names by which a file keeps them."""
+    strong, weak = scores
+    return {f"{name}_strong": strong, f"{name}_weak": weak}
+
+
+def _of(arrays: dict[str, np.ndarray], name: str) -> tuple[np.ndarray, np.ndarray]:
+    """What :func:`_named` named."""
+    return arrays[f"{name}_strong"], arrays[f"{name}_weak"]

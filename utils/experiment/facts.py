@@ -78,11 +78,13 @@ def export_facts(
         measured: ``file_facts`` of each fold.
         overall: scores of the format on the test part.
     """
+    custom = measured[0].get("custom_operators")  # runs of earlier versions have none
     return ExportFacts(
         **{key: measured[0][key] for key in _SIZES},
         scores={measure.key: overall[measure.key] for measure in headline_measures(overall)},
         max_difference=max(part["max_difference"] for part in measured),
         latency_ms=float(np.median([part["latency_ms"] for part in measured])),
+        custom_operators=None if custom is None else tuple(custom),
     )
 
 

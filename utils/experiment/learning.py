@@ -9,6 +9,7 @@ import numpy as np
 
 from utils import pipeline, targets
 from utils.augment import Augment, chain
+from utils.config.feature_sections import NormaliseSettings
 from utils.datasets import Clip, Fold
 from utils.experiment.job import Job
 from utils.features import (
@@ -68,12 +69,11 @@ class ClipFeatures:
 
     def usable(self, clips: Sequence[Clip]) -> tuple[Clip, ...]:
         """Leave out clips whose audio could not be used."""
-        return tuple(clip for clip in clips if self.store.contains(clip))
+        return self.store.usable(clips)
 
     def learnable(self, clips: Sequence[Clip]) -> tuple[Clip, ...]:
         """Leave out training clips whose audio could not be used."""
-        store = self.store if self.waveforms is None else self.waveforms
-        return tuple(clip for clip in clips if store.contains(clip))
+        return (self.store if self.waveforms is None else self.waveforms).usable(clips)
 
 
 @dataclass(frozen=True)
@@ -121,14 +121,10 @@ class Learning:
 
     def fit_normaliser(self) -> AnyNormaliser | None:
         """The normaliser of the settings, with the statistics of the training clips."""
-        settings = self.job.settings.features.normalise
-        if settings.method != "mean_std":
-            return normaliser_of(settings.method, None)
-        both, store = settings.clips == "train_and_validation", self.features.store
-        validation = self.fold.validation if both else ()
-        if self.job.data.mixing is None:
-            clips = self.features.usable((*self.fold.train, *validation))
-            return Normaliser.fit(store.array, store.rows(clips))
+        settings, store = self.job.settings.features.normalise, self.features.store
+        if self.job.data.mixing is None or settings.method != "mean_std":
+            return normaliser_for(self.fold, store, settings)
+        validation = self.fold.validation if settings.clips == "train_and_validation" else ()
         known = np.asarray(store.array[store.rows(self.features.usable(validation))])
         mixed = np.concatenate([self._mixed_features(STATISTICS_CLIPS), known])
         return Normaliser.fit(mixed, np.arange(len(mixed)))
@@ -138,8 +134,7 @@ class Learning:
         if self.job.data.mixing is not None:
             return self._mixed_features(number)
         clips = self.features.usable(self.fold.train)
-        order = np.random.default_rng(self.job.settings.seed).permutation(len(clips))
-        chosen = [clips[i] for i in sorted(order[: min(number, len(clips))])]
+        chosen = drawn(clips, number, seed=self.job.settings.seed)
         return np.asarray(self.features.store.array[self.features.store.rows(chosen)])
 
     def _mixed_features(self, number: int) -> np.ndarray:
@@ -182,6 +177,23 @@ def _preparation(
         return tf.reshape(features, (-1, *representation.input_shape))
 
     return prepare
+
+
+def drawn(clips: Sequence[Clip], number: int, *, seed: int) -> list[Clip]:
+    """Some clips, or all where there are fewer, in the order in which they stand."""
+    order = np.random.default_rng(seed).permutation(len(clips))
+    return [clips[i] for i in sorted(order[:number])]
+
+
+def normaliser_for(
+    fold: Fold, store: FeatureStore, settings: NormaliseSettings
+) -> AnyNormaliser | None:
+    """The normaliser of the settings, with the statistics of the fold's clips if it has any."""
+    if settings.method != "mean_std":
+        return normaliser_of(settings.method, None)
+    both = settings.clips == "train_and_validation"
+    clips = store.usable((*fold.train, *(fold.validation if both else ())))
+    return Normaliser.fit(store.array, store.rows(clips))
 
 
 def needs_waveforms(job: Job) -> bool:

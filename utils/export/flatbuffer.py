@@ -35,6 +35,8 @@ class FileFacts:
         parameter_bytes: bytes that they take.
         non_zero_bytes: bytes of those that are not zero.
         by_type: number of parameters of each type, such as ``{"int8": 45816, "int32": 174}``.
+        operators: kinds of operators in the file, sorted, such as ``ADD`` and ``CONV_2D``.
+        custom_operators: those that TFLite has not built in, such as ``FlexSvd``.
     """
 
     file_bytes: int
@@ -43,6 +45,8 @@ class FileFacts:
     parameter_bytes: int
     non_zero_bytes: int
     by_type: dict[str, int]
+    operators: tuple[str, ...] = ()
+    custom_operators: tuple[str, ...] = ()
 
 
 def measure(path: Path) -> FileFacts:
@@ -77,6 +81,7 @@ def measure(path: Path) -> FileFacts:
             non_zero += count
             size += values.nbytes
             used += count * values.itemsize
+        operators, custom = _operators(model)
     return FileFacts(
         file_bytes=path.stat().st_size,
         parameters=parameters.total(),
@@ -84,7 +89,17 @@ def measure(path: Path) -> FileFacts:
         parameter_bytes=size,
         non_zero_bytes=used,
         by_type=dict(parameters),
+        operators=operators,
+        custom_operators=custom,
     )
+
+
+def _operators(model: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Kinds of operators that a file needs, and those of them that an interpreter must be given."""
+    codes = [model.OperatorCodes(index) for index in range(model.OperatorCodesLength())]
+    names = {_code_name(code) for code in codes if code.CustomCode() is None}
+    custom = {code.CustomCode().decode() for code in codes if code.CustomCode() is not None}
+    return tuple(sorted(names | custom)), tuple(sorted(custom))
 
 
 def _parameters(model: Any, graph: Any) -> Iterator[Any]:
@@ -130,7 +145,10 @@ def _is_kept(model: Any, loop: Any, position: int) -> bool:
 
 def _operator_name(model: Any, operator: Any) -> str:
     """Name of an operator, such as CONV_2D; a custom one is CUSTOM."""
-    code = model.OperatorCodes(operator.OpcodeIndex())
+    return _code_name(model.OperatorCodes(operator.OpcodeIndex()))
+
+
+def _code_name(code: Any) -> str:
     number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())  # old files have the second only
     return _names("BuiltinOperator")[number]
 

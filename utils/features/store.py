@@ -75,12 +75,16 @@ class FeatureStore:
         """Whether the clip has features here; false for a bad clip."""
         return clip.name in self.row_of
 
+    def usable(self, clips: Sequence["Clip"]) -> tuple["Clip", ...]:
+        """Leave out clips whose audio could not be used."""
+        return tuple(clip for clip in clips if self.contains(clip))
+
     def rows(self, clips: Sequence["Clip"]) -> np.ndarray:
         """Return the rows of clips in :attr:`array`, in the order given, int64 (clips,).
 
         Raises:
-            DataError: for a clip without features; sort bad clips out with :meth:`contains`, so
-                that targets lose them too.
+            DataError: for a clip without features; sort bad clips out with :meth:`usable`, so that
+                targets lose them too.
         """
         missing = [clip.name for clip in clips if not self.contains(clip)]
         if missing:

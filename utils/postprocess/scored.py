@@ -54,9 +54,3 @@ class ScoredEvents:
         limits = of_classes(thresholds, class_count, name="thresholds", lowest=-np.inf)
         kept = self.taken(self.scores > limits[self.classes])
         return Events(kept.files, kept.classes, kept.onsets, kept.offsets)
-
-    def tables(self, thresholds: ArrayLike) -> dict[float, Events]:
-        """Detection tables at several thresholds (tables,), each of which holds for all classes."""
-        events = Events(self.files, self.classes, self.onsets, self.offsets)
-        each = np.asarray(thresholds, dtype=np.float64)
-        return {float(limit): events.taken(self.scores > limit) for limit in each}

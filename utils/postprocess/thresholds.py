@@ -6,10 +6,6 @@ from numpy.typing import ArrayLike
 from utils.events import Events
 from utils.postprocess.frames import checked_scores, of_classes, to_events
 
-GRID = np.arange(1 / 100, 1, 1 / 50)
-"""Thresholds of the DCASE 2021 task 4 baseline for PSDS: 0.01, 0.03 ... 0.99 (50,)."""
-GRID.flags.writeable = False
-
 
 def decide(scores: np.ndarray, thresholds: ArrayLike) -> np.ndarray:
     """Frames with a score above the threshold of their class; one that equals it is not.
@@ -50,32 +46,3 @@ def events_at(
         ValueError: for shapes that do not fit.
     """
     return to_events(decide(scores, thresholds), edges=edges, seconds=seconds)
-
-
-def tables(
-    scores: np.ndarray,
-    *,
-    edges: np.ndarray,
-    seconds: ArrayLike | None = None,
-    thresholds: ArrayLike = GRID,
-) -> dict[float, Events]:
-    """Detection tables at several thresholds, each of which holds for all classes.
-
-    Args:
-        scores: (clips, frames, classes), filtered before where a filter is wanted.
-        edges: seconds (frames + 1,), see ``frames.frame_edges``.
-        seconds: length of each clip (clips,), or one for all; None: the last edge.
-        thresholds: (tables,).
-
-    Returns:
-        Threshold to events, in the order given.
-
-    Raises:
-        DataError: for a score that is NaN or infinite.
-        ValueError: for shapes that do not fit.
-    """
-    scores = checked_scores(scores)
-    return {
-        float(each): to_events(scores > each, edges=edges, seconds=seconds)
-        for each in np.asarray(thresholds, dtype=np.float64)
-    }

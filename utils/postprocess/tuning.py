@@ -13,21 +13,12 @@ from typing import Generic, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from utils.events import Events
 from utils.postprocess.boxes import boxes
 from utils.postprocess.median import median_filter
 from utils.postprocess.scored import ScoredEvents
-from utils.postprocess.thresholds import events_at
 
 Key = TypeVar("Key", bound=Hashable)
 Detections = TypeVar("Detections")
-
-
-class Decision(NamedTuple):
-    """A median filter and the threshold behind it."""
-
-    length: int  # odd number of frames
-    threshold: float
 
 
 class BoxRule(NamedTuple):
@@ -42,8 +33,8 @@ class BoxRule(NamedTuple):
 class Choice(Generic[Key]):
     """The best candidate of each class.
 
-    Keys that are tuples come apart by class with ``zip(*choice.keys)``: lengths and thresholds of
-    :class:`Decision`, or the three numbers of :class:`BoxRule`, as the functions take them.
+    Keys that are tuples come apart by class with ``zip(*choice.keys)``: the three numbers of
+    :class:`BoxRule` as the functions take them.
 
     Attributes:
         keys: of each class (classes,).
@@ -102,35 +93,6 @@ def filtered(scores: np.ndarray, lengths: Sequence[int]) -> Iterator[tuple[int, 
     """
     for length in sorted(set(lengths)):
         yield length, median_filter(scores, length)
-
-
-def decisions(
-    scores: np.ndarray,
-    *,
-    lengths: Sequence[int],
-    thresholds: ArrayLike,
-    edges: np.ndarray,
-    seconds: ArrayLike | None = None,
-    usual: float = 0.5,
-) -> Iterator[tuple[Decision, Events]]:
-    """Median filters and thresholds, the shortest filter and the most usual threshold first.
-
-    Args:
-        scores: (clips, frames, classes).
-        lengths: odd numbers of frames; 1 is no filter.
-        thresholds: to be tried with each of them (thresholds,).
-        edges: seconds (frames + 1,), see ``frames.frame_edges``.
-        seconds: length of each clip (clips,), or one for all; None: the last edge.
-        usual: the threshold that counts as no change.
-
-    Yields:
-        What was done, and the events of all classes.
-    """
-    tried = sorted({float(each) for each in np.ravel(thresholds)}, key=lambda t: abs(t - usual))
-    for length, smooth in filtered(scores, lengths):
-        for threshold in tried:
-            events = events_at(smooth, threshold, edges=edges, seconds=seconds)
-            yield Decision(length, threshold), events
 
 
 def bounded(

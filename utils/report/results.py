@@ -74,6 +74,7 @@ class ExportFacts(_Closed):
         scores: scores on the test part by name.
         max_difference: largest difference of a probability to the Keras model.
         latency_ms: milliseconds for one clip on one thread.
+        custom_operators: operators that TFLite has not built in; None: not looked at.
     """
 
     file_bytes: int
@@ -84,6 +85,7 @@ class ExportFacts(_Closed):
     scores: dict[str, float | None] = field(default_factory=dict)
     max_difference: float | None = None
     latency_ms: float | None = None
+    custom_operators: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)

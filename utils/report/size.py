@@ -1,5 +1,7 @@
 """What a model weighs and costs: tables of exports, limits and layers."""
 
+from collections.abc import Iterator
+
 from utils.report.measures import MISSING, headline_measures
 from utils.report.results import ModelFacts, Results, Verdict
 from utils.report.tables import Column, Row, Table
@@ -84,10 +86,21 @@ def _export_note(results: Results) -> str:
     ]
     if any(facts.latency_ms is not None for facts in results.exports.values()):
         sentences.append("ms per clip: median on one thread.")
+    sentences += _operators_note(results)
     if "int8" in results.exports:
         scores = results.exports["int8"].scores
         sentences += [text for key, text in _INT8_STEPS.items() if key in scores]
     return " ".join(sentences)
+
+
+def _operators_note(results: Results) -> Iterator[str]:
+    """Whether an interpreter as it comes can run the files."""
+    needs = {name: facts.custom_operators for name, facts in results.exports.items()}
+    if needs and all(custom == () for custom in needs.values()):
+        yield "The files need no operators besides those built into TFLite."
+    for name, custom in needs.items():
+        if custom:
+            yield f"{name} needs operators that TFLite has not built in: {', '.join(custom)}."
 
 
 def limits_table(verdicts: tuple[Verdict, ...]) -> Table:

@@ -61,4 +61,7 @@ def test_what_is_measured_of_a_file(tmp_path, monkeypatch):
     found = file_facts(path, clip="clip", max_difference=0.125)
     assert asked == [(path, 1), ("predictor", "clip", LATENCY_REPEATS)]  # on one thread
     assert (found["max_difference"], found["latency_ms"]) == (0.125, 2.5)
-    assert export_facts([found], {}).parameters == 111
+    told = export_facts([found], {})
+    assert (told.parameters, told.custom_operators) == (111, ())
+    del found["custom_operators"]  # as runs of earlier versions
+    assert export_facts([found], {}).custom_operators is None

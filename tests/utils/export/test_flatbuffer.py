@@ -108,7 +108,26 @@ def test_states_of_a_loop_are_none(tmp_path, cell, name):
     inputs = Input((12, 5))
     layer = getattr(layers, cell)(6, return_sequences=True)
     model = without_zeros(Model(inputs, layer(inputs)))
-    assert measure(export_one(model, tmp_path, name)).parameters == model.count_params()
+    found = measure(export_one(model, tmp_path, name))
+    assert found.parameters == model.count_params()
+    assert {"WHILE", "FULLY_CONNECTED", "TANH"} < set(found.operators)
+    assert found.custom_operators == ()
+
+
+def test_operators_that_are_not_built_in_are_named(tmp_path):
+    import tensorflow as tf
+
+    @tf.function(input_signature=[tf.TensorSpec((1, 4))])
+    def function(values):
+        return 2.0 * tf.math.igamma(values, values)
+
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([function.get_concrete_function()])
+    converter.allow_custom_ops = True
+    path = tmp_path / "model.tflite"
+    path.write_bytes(converter.convert())
+    found = measure(path)
+    assert found.operators == ("Igamma", "MUL")
+    assert found.custom_operators == ("Igamma",)
 
 
 def test_the_output_shape_of_a_transposed_convolution_is_none(tmp_path):

@@ -25,11 +25,6 @@ def test_thresholds_are_of_classes_and_not_reached_by_their_own_value(scored):
         scored.above([0.5], class_count=2)
 
 
-def test_tables_only_choose(scored):
-    found = scored.tables([0.1, 0.6, 0.9])
-    assert [len(found[threshold]) for threshold in (0.1, 0.6, 0.9)] == [3, 1, 0]
-
-
 def test_metrics_take_them(scored):
     columns = (scored.files, scored.classes, scored.onsets, scored.offsets, scored.scores)
     candidates = Candidates.of_events(*columns, file_count=2, class_count=2)

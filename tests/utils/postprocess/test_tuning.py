@@ -4,14 +4,7 @@ import pytest
 from utils.postprocess.boxes import boxes
 from utils.postprocess.frames import frame_edges
 from utils.postprocess.median import median_filter
-from utils.postprocess.tuning import (
-    BoxRule,
-    Decision,
-    bounded,
-    choose,
-    decisions,
-    filtered,
-)
+from utils.postprocess.tuning import BoxRule, bounded, choose, filtered
 
 EDGES = frame_edges(20, hop_seconds=0.1)
 
@@ -70,25 +63,6 @@ def test_filters_come_the_shortest_first(scores):
     assert [length for length, _ in found] == [1, 3, 5]
     for length, smooth in found:
         np.testing.assert_array_equal(smooth, median_filter(scores, length))
-
-
-def test_a_filter_and_a_threshold_are_found_for_each_class(scores):
-    """One event of each class is right: the hole needs a filter, the short one a low threshold."""
-
-    def single_events(events):
-        return [-abs(np.count_nonzero(events.classes == number) - 1) for number in range(2)]
-
-    tried = decisions(scores, lengths=[1, 3, 5], thresholds=[0.3, 0.5, 0.95, 0.7], edges=EDGES)
-    choice = choose(tried, single_events)
-    assert choice.keys == (Decision(3, 0.5), Decision(1, 0.3))
-    lengths, thresholds = zip(*choice.keys, strict=True)
-    assert median_filter(scores, lengths).shape == scores.shape
-    assert thresholds == (0.5, 0.3)
-
-
-def test_thresholds_come_the_most_usual_first(scores):
-    tried = decisions(scores, lengths=[1], thresholds=[0.1, 0.4, 0.75], edges=EDGES, usual=0.7)
-    assert [key.threshold for key, _ in tried] == [0.75, 0.4, 0.1]
 
 
 def test_boxes_are_found_for_each_class(scores):

@@ -36,6 +36,22 @@ def test_the_note_explains_nothing_that_is_not_shown(results: Results, layer5: R
         assert "thread" not in note and "1/256" not in note
 
 
+def test_the_note_names_operators_that_are_not_built_in(results: Results) -> None:
+    assert "operators" not in export_table(results).note  # nobody looked
+
+    def with_custom(**custom: tuple[str, ...]) -> str:
+        exports = {
+            name: replace(facts, custom_operators=custom.get(name, ()))
+            for name, facts in results.exports.items()
+        }
+        return export_table(replace(results, exports=exports)).note
+
+    assert "no operators besides those built into TFLite" in with_custom()
+    note = with_custom(int8=("FlexLgamma", "Own"))
+    assert "int8 needs operators that TFLite has not built in: FlexLgamma, Own." in note
+    assert "besides" not in note and "float32 needs" not in note
+
+
 def test_exports_alone_make_a_table(results: Results) -> None:
     table = export_table(replace(results, model=None))
     assert [row.cells[0] for row in table.rows] == ["float32", "float16", "int8"]
