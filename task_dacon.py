@@ -12,7 +12,8 @@ from pathlib import Path
 
 from utils import cli
 from utils.datasets import Clip, demo_words, load_evaluation
-from utils.datasets.dacon import template_ids
+from utils.datasets.dacon import TEMPLATE, template_ids
+from utils.errors import DataError
 from utils.evaluation import Predictions, WordScores, answers, score_words
 from utils.experiment import ClipExperiment, Ensemble, Job, Member, keep, label_files, publish
 from utils.report import words
@@ -47,10 +48,11 @@ def combine(job: Job, run: Run, members: Sequence[Member]) -> Results:
     """Average sets that were run, with weights fitted out of fold."""
     ensemble = Ensemble.fit(members)
     predictions = {part: ensemble.predictions(part) for part in ensemble.parts}
-    scores = score(job, predictions["test"], job.settings.evaluation.bootstrap)
+    scores = score(job, predictions["test"], job.settings.evaluation.bootstrap).as_dict()
+    scores |= ensemble.fold_scores(job.data, partial(score, job))
     for note in ensemble.notes():
         run.say(f"note: {note}", style="yellow")
-    return finish(job, run, ensemble.results(job, run, scores.as_dict()), predictions)
+    return finish(job, run, ensemble.results(job, run, scores), predictions)
 
 
 def score(job: Job, predictions: Predictions, bootstrap: int) -> WordScores:
@@ -104,18 +106,45 @@ def submit(job: Job, run: Run, predictions: Predictions) -> None:
 
 
 def score_answers(asked: cli.Answers) -> None:
-    """Score a file of answers against a file of right ones, or against the test part's labels."""
+    """Score a file of answers against a file of right ones, or against the test part's labels.
+
+    A file for the competition's own test clips, whose answers nobody has, is only checked.
+    """
     if asked.truth is not None:
         right = answers.read(asked.truth)
         classes = right.classes
         given = answers.against(answers.read(asked.path, classes=classes), right)
     else:
-        data = asked.job().data
-        classes = data.classes
-        given = answers.of_clips(answers.read(asked.path, classes=classes), data.test)
+        job = asked.job()
+        classes = job.data.classes
+        if checked(asked, job):
+            return
+        given = answers.of_clips(answers.read(asked.path, classes=classes), job.data.test)
     bootstrap, seed = asked.settings.evaluation.bootstrap, asked.settings.seed
     scores = score_words(given, classes=classes, bootstrap=bootstrap, seed=seed)
     show(asked.console, *words.word_tables(scores.as_dict()))
+
+
+def checked(asked: cli.Answers, job: Job) -> bool:
+    """Say what the competition would refuse in a file; whether nothing else can be said of it."""
+    if job.settings.dataset.name != "dacon" or not (job.root / TEMPLATE).is_file():
+        return False
+    ids, classes = template_ids(job.root)
+    said = answers.read_ids(asked.path)
+    wanted = answers.shared(said, ids)
+    known = answers.shared(said, answers.ids_of([clip.name for clip in job.data.test]))
+    if not wanted or wanted < known:
+        return False
+    problems = answers.problems(asked.path, ids=ids, classes=classes)
+    say = partial(asked.console.print, markup=False, soft_wrap=True)
+    for problem in problems:
+        say(f"to mend before handing in: {problem}", style="yellow")
+    if known == wanted:
+        return False
+    if problems:
+        raise DataError(f"{asked.path}: cannot be handed in as it is.")
+    say(f"{asked.path}: can be handed in; without answers there is no score.")
+    return True
 
 
 SCRIPT = cli.Script(

@@ -83,7 +83,11 @@ def row(name: str, runs: Sequence[tuple[Path, Results]]) -> str:
 
 
 def training(folder: Path, results: Results) -> tuple[str, str]:
-    """Clips that training saw, and seconds of an epoch; empty for an ensemble."""
+    """Clips that training saw, and seconds of an epoch; empty for an ensemble.
+
+    The seconds are those of the whole training by its epochs: statistics of the normaliser, tracing
+    and validation are in them.
+    """
     history = folder / "history.csv"
     if not history.exists():
         return "", ""

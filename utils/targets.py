@@ -16,6 +16,7 @@ TargetKind = Literal["single_label", "multi_label", "distribution", "events"]
 ``events`` what sounds when."""
 
 STRONG, WEAK, UNLABELLED = 2.0, 1.0, 0.0
+DIGITS = 9  # of a place on the grid of steps
 """What is known of a clip: onsets and offsets, its labels, nothing."""
 
 
@@ -96,7 +97,8 @@ def encode_events(
                 )
             found["weak"][row, column[label]] = 1.0
         for event in clip.events or ():
-            first = int(event.onset / step_seconds)
-            last = math.ceil(event.offset / step_seconds)
+            # 2.752 s is step 43 of 0.064 s, which binary fractions miss by a hair
+            first = int(round(event.onset / step_seconds, DIGITS))
+            last = math.ceil(round(event.offset / step_seconds, DIGITS))
             found["strong"][row, first:last, column[event.label]] = 1.0
     return found

@@ -193,6 +193,22 @@ def test_a_numbered_submission_is_scored_by_the_data(
     assert f"KL divergence        {UNIFORM:.3f}" in capsys.readouterr().out
 
 
+def test_a_submission_without_answers_is_checked(dacon, published, tiny_words, tmp_path, capsys):
+    arguments = ("-s", "tiny_competition", "-p", tiny_words, "--data", published)
+    template = published / "submission.csv"
+    assert dacon("-m", "score", template, *arguments) == 0
+    printed = capsys.readouterr().out
+    assert "submission.csv: can be handed in; without answers there is no score" in printed
+    assert "KL divergence" not in printed
+    header, first, *rows = template.read_text().splitlines()
+    mine = tmp_path / "mine.csv"
+    mine.write_text("\n".join([header, rows[0], first, *rows[1:]]).replace(",", ";"))
+    assert dacon("-m", "score", mine, *arguments) == 2
+    printed = capsys.readouterr()
+    assert "to mend before handing in" in printed.out
+    assert "mine.csv: cannot be handed in as it is." in printed.err
+
+
 def test_the_set_and_the_seed_decide_the_intervals_of_a_score(
     dacon, finished, words, mixed, tmp_path, capsys
 ):
@@ -325,6 +341,10 @@ def check_ensemble(kept, members, together):
     mean = np.tensordot(weights, [file["test_probabilities"] for file in kept[:2]], axes=1)
     np.testing.assert_allclose(kept[2]["test_probabilities"], mean, atol=2e-3)
     assert together.model.parameters == sum(member.model.parameters for member in members)
+    assert together.scores["out_of_fold"]["kl"] == pytest.approx(losses[2], abs=1e-3)
+    by_fold = together.scores["per_fold"]
+    assert set(by_fold["folds"]) == {"fold1", "fold2", "fold3"}
+    assert by_fold["mean"]["kl"] == pytest.approx(together.scores["out_of_fold"]["kl"], abs=1e-6)
 
 
 def check_speakers(folder):

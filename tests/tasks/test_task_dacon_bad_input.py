@@ -210,7 +210,7 @@ def test_words_that_cannot_be_mixed(refused, words, tmp_path, change, options, t
         (line(2, "", "", "test"), ("1 speakers", "train and the test part", "(a)")),
         (line(1, "wrd"), ("no column 'word'", "Did you mean 'wrd'")),
         (line(1, "", "voice"), ("no column 'speaker'",)),
-        (line(1, "", "", "part"), ("no column 'split'",)),
+        (line(1, "", "", "part"), ("no column 'split'", "dataset.columns.split=null speakers")),
         (twice(3), ("listed twice", "line 86")),
         (lambda rows: rows[:1], ("words.csv", "rows")),
     ],

@@ -121,6 +121,16 @@ def test_what_is_known_of_a_clip_is_its_kind():
     np.testing.assert_array_equal(found["strong"][0, :, 2], [0, 1, 1, 0])
 
 
+def test_onsets_on_the_grid_begin_there_whatever_binary_fractions_say():
+    places = range(156)
+    clips = [
+        Sounding("a.wav", events=(Event("bus", round(n * 0.064, 3), round(n * 0.064 + 0.064, 3)),))
+        for n in places
+    ]
+    found = encode_events(clips, classes=CLASSES, steps=156, step_seconds=0.064)["strong"]
+    np.testing.assert_array_equal(found[:, :, 0], np.eye(156))
+
+
 def test_events_behind_the_grid_are_left_out():
     """The last frames of a clip may stand for no step; what begins there still sounds."""
     clips = [Sounding("a.wav", events=(Event("bus", 0.9, 9.0), Event("tram", 1.0, 1.2)))]

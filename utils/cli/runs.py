@@ -100,12 +100,13 @@ class Runs:
     def _require_comparable(self, plan: Plan) -> None:
         """Refuse members that would predict different clips, before the first is trained."""
         first, *others = plan.members
-        for member in others:
+        for member in (*others, plan.resolved):
             if self._data(member)[1].judged != self._data(first)[1].judged:
+                pair = f"{first.settings.set_id} and {member.settings.set_id}"
+                told = f"its members {pair}" if member in others else f"its member {pair}"
                 raise UserError(
-                    f"set {plan.resolved.settings.set_id}: its members {first.settings.set_id} and "
-                    f"{member.settings.set_id} would predict different clips; give them the same "
-                    "dataset and training.folds."
+                    f"set {plan.resolved.settings.set_id}: {told} would predict different clips; "
+                    "give them the same dataset and training.folds."
                 )
 
     def _announce(self, resolved: "Resolved", seed: int) -> None:

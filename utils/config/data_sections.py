@@ -25,7 +25,11 @@ class ColumnSettings(Section):
 
 
 class ValidationSettings(Section):
-    """How validation clips are taken out of a fold's training clips."""
+    """How validation clips are taken out of a fold's training clips.
+
+    Of isolated words (data set ``words``) whole speakers are taken, so ``amount`` alone counts, and
+    ``mixing.seed`` draws them.
+    """
 
     method: Literal["location_city", "group", "random"] = Field(
         "location_city",
@@ -40,7 +44,7 @@ class ValidationSettings(Section):
 
 
 class MixingSettings(Section):
-    """How isolated words are mixed into clips (data set ``words``).
+    """How isolated words are mixed into clips (data set ``words``; no other takes notice).
 
     Each word is brought to the same RMS, then a level and a circular shift are drawn for it; the
     sum is scaled to a peak of 30,000 / 32,768.

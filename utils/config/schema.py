@@ -294,7 +294,7 @@ class Settings(Section):
     ensemble: Many[str] = Field(
         (),
         description="sets that are run and averaged, with weights fitted out of fold; the set's "
-        "own features, network and training are not used then",
+        "own features, network, training, export, shifts and calibration are not used then",
     )
     seed: Annotated[int, Field(ge=0)] = Field(
         0, description="of weights, order and augmentation; 0 is a seed like any other"

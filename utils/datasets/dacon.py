@@ -71,6 +71,8 @@ def load_dacon(
         test_table.check_classes(table)
         scanned.append(_scan(root / "test"))
         test = _labelled(test_table, scanned[1])
+    elif (root / "test").is_dir():
+        scanned.append(_scan(root / "test"))  # -m eval answers them: their notes belong here too
     notes = _audio_notes(scanned, audio)
     train: tuple[Clip, ...] = clips
     validation: tuple[Clip, ...] = ()

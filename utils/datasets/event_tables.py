@@ -38,12 +38,14 @@ class StrongTable:
         path: the table's file.
         files: names in the order of their first rows, those without events included.
         events: of every file, sorted by label and onset; those of one label do not overlap.
+        given: the same before overlaps were merged, for scores that do not merge.
         notes: what was changed in reading, one sentence each.
     """
 
     path: Path
     files: tuple[str, ...]
     events: Mapping[str, tuple[Event, ...]]
+    given: Mapping[str, tuple[Event, ...]]
     notes: tuple[str, ...] = ()
 
 
@@ -82,9 +84,9 @@ def read_strong(
         else:
             told.append((number, event))
     names = tuple(files)
-    events, merged = _merged(names, told)
+    events, given, merged = _merged(names, told)
     notes = _instants_note(path, instants) + _merged_note(path, merged)
-    return StrongTable(path, names, events, notes)
+    return StrongTable(path, names, events, given, notes)
 
 
 def read_weak(path: Path, *, classes: Collection[str] | None = None) -> dict[str, tuple[str, ...]]:
@@ -297,10 +299,13 @@ def _filled(path: Path, line: int, column: str, cell: str) -> str:
     return cell
 
 
+_ByFile = dict[str, tuple[Event, ...]]
+
+
 def _merged(
     files: Sequence[str], told: Sequence[tuple[int, Event]]
-) -> tuple[dict[str, tuple[Event, ...]], tuple[int, str]]:
-    """Events of each file without overlaps; how many fewer they are, and the first such file."""
+) -> tuple[_ByFile, _ByFile, tuple[int, str]]:
+    """Events by file without overlaps and as told; how many fewer, and the first such file."""
     labels = sorted({event.label for _, event in told})
     class_of = {label: number for number, label in enumerate(labels)}
     events = Events.of(
@@ -312,15 +317,19 @@ def _merged(
         class_count=len(labels),
     )
     merged, fewer = events.merged()
-    of_file: dict[str, list[Event]] = {file: [] for file in files}
-    columns = (merged.files, merged.classes, merged.onsets, merged.offsets)
-    for number, label, onset, offset in zip(*(c.tolist() for c in columns), strict=True):
-        of_file[files[number]].append(Event(labels[label], onset, offset))
     first = ""
     if fewer:
         before, after = (np.bincount(e.files, minlength=len(files)) for e in (events, merged))
         first = files[int(np.flatnonzero(before - after)[0])]
-    return {file: tuple(here) for file, here in of_file.items()}, (fewer, first)
+    return _by_file(files, labels, merged), _by_file(files, labels, events), (fewer, first)
+
+
+def _by_file(files: Sequence[str], labels: Sequence[str], events: Events) -> _ByFile:
+    of_file: dict[str, list[Event]] = {file: [] for file in files}
+    columns = (events.files, events.classes, events.onsets, events.offsets)
+    for number, label, onset, offset in zip(*(c.tolist() for c in columns), strict=True):
+        of_file[files[number]].append(Event(labels[label], onset, offset))
+    return {file: tuple(here) for file, here in of_file.items()}
 
 
 def _merged_note(path: Path, merged: tuple[int, str]) -> tuple[str, ...]:

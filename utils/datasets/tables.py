@@ -89,7 +89,11 @@ def read_lines(path: Path) -> Lines:
 
 
 def read_table(
-    path: Path, *, required: Sequence[str], filled: Sequence[str] | None = None
+    path: Path,
+    *,
+    required: Sequence[str],
+    filled: Sequence[str] | None = None,
+    without: Mapping[str, str] | None = None,
 ) -> Table:
     """Read a table as :func:`read_lines` does, in full and without blanks around values.
 
@@ -97,6 +101,7 @@ def read_table(
         path: the file, UTF-8.
         required: columns that must exist.
         filled: columns that must have a value in every row; by default all required ones.
+        without: by column what can be done where it is not there, as a sentence.
 
     Returns:
         The table, with at least one row.
@@ -107,7 +112,7 @@ def read_table(
     """
     lines = read_lines(path)
     columns = lines.columns
-    _check_columns(path, columns, required)
+    _check_columns(path, columns, required, without or {})
     rows = []
     for number, cells in lines.rows:
         if len(cells) != len(columns):
@@ -178,11 +183,14 @@ def _cells(path: Path, number: int, line: str, separator: str) -> list[str]:
         raise DataError(f"{path}: line {number}: {error} in '{line}'.") from error
 
 
-def _check_columns(path: Path, columns: tuple[str, ...], required: Sequence[str]) -> None:
+def _check_columns(
+    path: Path, columns: tuple[str, ...], required: Sequence[str], without: Mapping[str, str]
+) -> None:
     twice = {column for column in columns if columns.count(column) > 1}
     if twice:
         raise DataError(f"{path}: column '{min(twice)}' occurs more than once in the header.")
     others = [column for column in columns if column not in required] or columns
     for column in required:
         if column not in columns:
-            raise DataError(f"{path}: there is no column '{column}'. {nearest(column, others)}")
+            told = [f"{path}: there is no column '{column}'.", nearest(column, others)]
+            raise DataError(" ".join([*told, *filter(None, [without.get(column)])]))

@@ -22,6 +22,7 @@ from utils.datasets.tables import nearest, read_table
 from utils.errors import DataError
 
 PARTS = ("train", "validation", "test")
+NO_SPLIT = "With dataset.columns.split=null speakers are drawn for the parts."
 LISTS = {"validation": "validation_list.txt", "test": "testing_list.txt"}
 SPELLINGS = {
     "train": "train", "training": "train",
@@ -192,7 +193,8 @@ def _from_table(settings: DatasetSettings, root: Path) -> _Found:
         )
     filled = [columns.filename, columns.label, columns.group]
     filled += [columns.split] if columns.split else []
-    table = read_table(root / settings.metadata, required=filled)
+    drawn = {columns.split: NO_SPLIT} if columns.split else None
+    table = read_table(root / settings.metadata, required=filled, without=drawn)
     clips: dict[str, Clip] = {}
     part_of: dict[str, str] = {}
     others: set[str] = set()

@@ -122,6 +122,25 @@ def against(answers: Answers, truth: Answers) -> Predictions:
     return Predictions(truth.ids, answers.probabilities[rows], truth.probabilities)
 
 
+def read_ids(path: Path) -> tuple[str, ...]:
+    """Read the ids of a table of distributions, whatever else is in it.
+
+    Raises:
+        DataError: when the file is no such table.
+    """
+    return read_cells(path).ids
+
+
+def shared(said: Sequence[str], ids: Sequence[str]) -> int:
+    """Number of ids that are answered; ``test_00001.wav``, ``test_00001`` and 1 are one id.
+
+    >>> shared(["1", "0"], ["test_00000", "test_00001", "test_00002"])
+    2
+    """
+    names, known = _as_joined(said, ids)
+    return len(set(names) & set(known))
+
+
 def complete(predictions: Predictions, names: Sequence[str]) -> tuple[Predictions, tuple[str, ...]]:
     """Give every clip that is asked for an answer, in the order that is asked for.
 
@@ -176,20 +195,30 @@ def _rows_of(answers: Answers, ids: Sequence[str]) -> list[int]:
     """Row of each id: by its text, else by the key that files, ids and numbers have in common.
 
     A key is of no use where it does not tell two ids of one side apart.
+
+    Raises:
+        DataError: for a clip without an answer, or an answer to no clip.
     """
-    ways = [(list(answers.ids), list(ids))]
-    for folder in FOLDERS:
-        said, known = ([id_key(name, folder) for name in side] for side in (answers.ids, ids))
-        if len(set(said)) == len(said) and len(set(known)) == len(known):
-            ways.append((said, known))
-    said, known = min(ways, key=lambda way: len(set(way[0]) ^ set(way[1])))
+    said, known = _as_joined(answers.ids, ids)
     row_of = {name: row for row, name in enumerate(said)}
     missing = [place for place, name in enumerate(known) if name not in row_of]
     surplus = sorted(row_of[name] for name in row_of.keys() - set(known))
     if missing or surplus:
-        first = ids[missing[0]] if missing else answers.ids[surplus[0]]
-        raise DataError(
-            f"The answers do not fit the ground truth: {len(missing):,} ids have no answer, "
-            f"{len(surplus):,} ids of the answers are unknown, such as {first!r}."
-        )
+        told = []
+        if missing:
+            told.append(f"{len(missing):,} ids have no answer, such as {ids[missing[0]]!r}")
+        if surplus:
+            such = f"such as {answers.ids[surplus[0]]!r}"
+            told.append(f"{len(surplus):,} ids of the answers are unknown, {such}")
+        raise DataError(f"The answers do not fit the ground truth: {'; '.join(told)}.")
     return [row_of[name] for name in known]
+
+
+def _as_joined(said: Sequence[str], ids: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Both sides in the words that join them the most."""
+    ways = [(list(said), list(ids))]
+    for folder in FOLDERS:
+        keys = [[id_key(name, folder) for name in side] for side in (said, ids)]
+        if all(len(set(side)) == len(side) for side in keys):
+            ways.append((keys[0], keys[1]))
+    return min(ways, key=lambda way: len(set(way[0]) ^ set(way[1])))

@@ -79,11 +79,11 @@ def read_tables(folder: Path, *, truth: Path, durations: Path) -> DetectionTable
     classes = tuple(sorted({one.label for each in reference.events.values() for one in each}))
     if not classes:
         raise DataError(f"{truth}: there are no events in it, so there is nothing to score.")
-    events = indexed(reference.events, files=files, classes=classes)
+    events = indexed(reference.given, files=files, classes=classes)
     tables, merged = {}, {}
     for threshold, path in paths.items():
         found = read_detections(path, files=files, classes=classes, durations=durations)
-        tables[threshold], merged[path.name] = found.merged()
+        tables[threshold], merged[path.name] = found, found.merged()[1]
     return DetectionTables(
         tables=tables,
         truth=GroundTruth.of(
@@ -351,7 +351,8 @@ def _table_notes(tables: Mapping[float, Events], merged: Mapping[str, int]) -> I
         name = max(overlapping, key=lambda each: overlapping[each])
         yield (
             f"overlapping events of one class were merged in {len(overlapping)} of {len(tables)} "
-            f"detection tables, up to {overlapping[name]:,} in one ({name})."
+            f"detection tables, up to {overlapping[name]:,} in one ({name}); for the event-based "
+            "F1 they stay as they are, as sed_eval takes them."
         )
     empty = [f"{threshold:g}" for threshold, events in tables.items() if not len(events)]
     if empty:

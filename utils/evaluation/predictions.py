@@ -1,6 +1,6 @@
 """Predictions: what a model says about clips, beside what is known of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -119,13 +119,20 @@ class Predictions:
 
     def on_devices(self, devices: Sequence[str]) -> "Predictions":
         """Keep the clips of some devices, in their order."""
-        rows = [row for row, device in enumerate(self.devices) if device in devices]
+        return self._rows([row for row, device in enumerate(self.devices) if device in devices])
+
+    def of(self, names: Iterable[str]) -> "Predictions":
+        """Keep those of some clips that are predicted here, in their order."""
+        wanted = set(names)
+        return self._rows([row for row, name in enumerate(self.names) if name in wanted])
+
+    def _rows(self, rows: list[int]) -> "Predictions":
         return Predictions(
             names=tuple(self.names[row] for row in rows),
             probabilities=self.probabilities[rows],
             truth=None if self.truth is None else self.truth[rows],
             groups=tuple(self.groups[row] for row in rows) if self.groups else (),
-            devices=tuple(self.devices[row] for row in rows),
+            devices=tuple(self.devices[row] for row in rows) if self.devices else (),
         )
 
 

@@ -204,7 +204,7 @@ def _f1_counts(detections: Events, truth: GroundTruth) -> dict[str, np.ndarray]:
     """Counts (files, classes, 3) of each kind of F1."""
     shape = {"file_count": len(truth.durations), "class_count": truth.class_count}
     return {
-        "event_f1": event_counts(detections, truth.events, **shape),
+        "event_f1": event_counts(detections, truth.given, **shape),
         "intersection_f1": intersection_counts(detections, truth),
         "segment_f1": segment_counts(detections, truth.events, **shape),
     }

@@ -1,14 +1,16 @@
 """Several sets as one system: probabilities averaged, with weights fitted out of fold."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from utils.datasets import DataSet
 from utils.errors import UserError
 from utils.evaluation import Predictions, average
+from utils.evaluation.folds import OverallScores, summarise_folds
 from utils.experiment.job import Job
 from utils.files import whole_file
 from utils.metrics.ensemble import fit_weights
@@ -77,6 +79,28 @@ class Ensemble:
         shared = [set(member.predictions) for member in self.members]
         return tuple(part for part in PARTS if all(part in parts for parts in shared))
 
+    def fold_scores(
+        self, data: DataSet, score: Callable[[Predictions, int], OverallScores]
+    ) -> dict[str, Any]:
+        """Scores by fold as ``per_fold``, and of all folds as ``out_of_fold``; {} without folds.
+
+        The weights were fitted to the same predictions.
+
+        Args:
+            data: of the ensemble, with the members' folds.
+            score: scores predictions, with so many resamples.
+        """
+        if len(data.folds) < 2:
+            return {}
+        found = self.predictions("out_of_fold")
+        folds = {
+            fold.name: score(found.of(clip.name for clip in fold.test), 0) for fold in data.folds
+        }
+        told: dict[str, Any] = {"per_fold": summarise_folds(folds)}
+        if data.held_out:
+            told["out_of_fold"] = score(found, 0).overall
+        return told
+
     def results(self, job: Job, run: Run, scores: dict[str, Any]) -> Results:
         """Results of the ensemble: the scores, and what its members weigh together.
 
@@ -110,14 +134,15 @@ class Ensemble:
         )
 
     def notes(self) -> tuple[str, ...]:
-        """One sentence with the weights."""
+        """The weights, and what the scores of folds are worth."""
         shares = (
             f"{member.results.set_id} {weight:.3f}"
             for member, weight in zip(self.members, self.weights, strict=True)
         )
         folds = any("per_fold" in member.results.scores for member in self.members)
         where = "out of fold" if folds else "to the validation clips"
-        return (f"Weights of the ensemble, fitted {where}: {', '.join(shares)}.",)
+        told = f"Weights of the ensemble, fitted {where}: {', '.join(shares)}."
+        return (told, *(("Its scores by fold are of the clips that chose these.",) * folds))
 
 
 def keep(folder: Path, parts: dict[str, Predictions]) -> None:

@@ -36,59 +36,58 @@ def detect_files(
     Raises:
         UserError: for files that cannot be used, after all others were searched.
     """
-    detect = EventFilePredictor.of(predictor)
-    found: dict[Path, FoundEvents] = {}
+    detect, classes = EventFilePredictor.of(predictor), predictor.classes
+    found: dict[str, Events] = {}
     problems = []
-    for file in files:
+    for file, name in zip(files, short_names([str(file) for file in files]), strict=True):
         try:
-            found[file] = detect(file)
+            heard = detect(file)
         except AudioError as error:
             problems.append(str(error))
+            continue
+        found[name] = heard.events
+        _write_one(output / name, heard, classes)
     if found:
-        _write(found, predictor.classes, output)
-        show(console, _table(found, predictor.classes))
+        together, names = _together(list(found.values()), len(classes)), list(found)
+        write_detections(output / "events.tsv", together, files=names, classes=classes)
+        write_event_json(output / "events.json", together, files=names, classes=classes)
+        show(console, _table(found, classes))
         console.print(f"written to {output}", markup=False, soft_wrap=True)
     if problems:
         raise UserError("\n".join(problems))
 
 
-def _write(found: dict[Path, FoundEvents], classes: Sequence[str], output: Path) -> None:
-    """All tables, tracks and pictures."""
-    names = short_names([str(file) for file in found])
-    events = _together(list(found.values()), len(classes))
-    write_detections(output / "events.tsv", events, files=names, classes=classes)
-    write_event_json(output / "events.json", events, files=names, classes=classes)
-    for number, (name, one) in enumerate(zip(names, found.values(), strict=True)):
-        track = output / f"{name}.txt"
-        write_label_track(track, events, file=number, classes=classes)
-        labelled = [
-            Event(classes[k], float(onset), float(offset))
-            for k, onset, offset in zip(
-                one.events.classes, one.events.onsets, one.events.offsets, strict=True
-            )
-        ]
-        picture = event_picture(one.spectrogram, labelled, hop_seconds=one.hop_seconds, name=name)
-        write_bytes(output / f"{name}.png", picture.png)
+def _write_one(path: Path, heard: FoundEvents, classes: Sequence[str]) -> None:
+    """Label track and picture of a file, named by it."""
+    events = heard.events
+    write_label_track(path.with_name(f"{path.name}.txt"), events, file=0, classes=classes)
+    labelled = [
+        Event(classes[k], float(onset), float(offset))
+        for k, onset, offset in zip(events.classes, events.onsets, events.offsets, strict=True)
+    ]
+    picture = event_picture(
+        heard.spectrogram, labelled, hop_seconds=heard.hop_seconds, name=path.name
+    )
+    write_bytes(path.with_name(f"{path.name}.png"), picture.png)
 
 
-def _together(found: Sequence[FoundEvents], classes: int) -> Events:
+def _together(found: Sequence[Events], classes: int) -> Events:
     """Events of several files, by place of the file."""
-    numbers = np.repeat(np.arange(len(found)), [len(one.events) for one in found])
+    numbers = np.repeat(np.arange(len(found)), [len(events) for events in found])
     columns = [
-        np.concatenate([getattr(one.events, name) for one in found])
+        np.concatenate([getattr(events, name) for events in found])
         for name in ("classes", "onsets", "offsets")
     ]
     return Events.of(numbers, *columns, file_count=len(found), class_count=classes)
 
 
-def _table(found: dict[Path, FoundEvents], classes: Sequence[str]) -> Table:
+def _table(found: dict[str, Events], classes: Sequence[str]) -> Table:
     columns = (
         Column("File", words=True), Column("Onset s"), Column("Offset s"),
         Column("Event", words=True),
     )  # fmt: skip
     rows = []
-    for name, one in zip(short_names([str(file) for file in found]), found.values(), strict=True):
-        events = one.events
+    for name, events in found.items():
         order = np.lexsort((events.offsets, events.onsets))
         rows += [
             Row((name, f"{events.onsets[k]:.2f}", f"{events.offsets[k]:.2f}",

@@ -71,6 +71,7 @@ def check_settings(settings: Settings) -> None:
     for path, given in unused.items():
         if given:
             raise ConfigError(f"{path}: has no effect on networks of sound events; leave it out.")
+    _check_augmentation(settings)
     if settings.dataset.embeddings and settings.export.formats:
         raise ConfigError(
             "export.formats: a network that needs embeddings beside the audio is not exported; "
@@ -86,3 +87,21 @@ def check_settings(settings: Settings) -> None:
             f"training.loss: sound events are learnt by binary_crossentropy, received "
             f"{settings.training.loss}."
         )
+
+
+def _check_augmentation(settings: Settings) -> None:
+    """Refuse gains, sums and silence of features that are no magnitudes."""
+    features = settings.features
+    for path in ("feature_augment", "view_augment"):
+        for step in getattr(settings, path):
+            (name,) = step.model_fields_set
+            if name != "FrameShift" and features.log != "none":
+                raise ConfigError(
+                    f"{path}: {name} acts on magnitudes, but features.log is {features.log}; set "
+                    "features.log to none and features.normalise.method to clip_decibel."
+                )
+            if name == "FilterAugment" and features.power != 1:
+                raise ConfigError(
+                    f"{path}: {name} acts on magnitudes; set features.power to 1, received "
+                    f"{features.power}."
+                )

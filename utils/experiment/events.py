@@ -1,6 +1,6 @@
 """Tasks that tell what sounds when: student, teacher, decisions on events, scores, report."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -180,6 +180,7 @@ class EventExperiment:
                 found[name] = self._tuned(said)
                 scores[name] = self.judge.scores(said, found[name])
             metric = self.job.settings.training.select.metric.removeprefix("val_")
+            metric = metric.removeprefix("teacher_")
             metric = metric if metric in scores[STUDENT] else "objective"
             best = max(self.networks, key=lambda name: scores[name][metric])
             write_json(
@@ -354,9 +355,22 @@ class EventExperiment:
         return (
             *(note for note in told if note),
             *self.learning.notes,
+            *self._unheard(),
             *(f"{bad.name}: left out: {bad.reason}" for bad in self.bad),
             *sorted(self.place.other_sources),
         )
+
+    def _unheard(self) -> Iterator[str]:
+        """Events that begin behind the end of what the network is given."""
+        heard = self.job.settings.audio.seconds
+        late = [
+            event for clip in self.test_clips for event in clip.events or () if event.onset >= heard
+        ]
+        if late:
+            yield (
+                f"{len(late)} events of the test clips begin after audio.seconds ({heard:g} s), "
+                "where the network does not listen; they count as missed."
+            )
 
     def curves(self) -> list[Section]:
         """Learning curves, for the report."""

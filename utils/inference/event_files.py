@@ -1,5 +1,6 @@
 """From an audio file of any length to sound events."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -38,8 +39,9 @@ class EventFilePredictor:
     """A model of sound events as a function of audio files.
 
     A file is cut into windows of the length that the network learnt, each half a window after the
-    one before. Where windows overlap, scores are averaged with weights that fall towards the
-    windows' ends, where a network hears half of an event.
+    one before, the last at the end of the file; so a file of one clip's length is one window. Where
+    windows overlap, scores are averaged with weights that fall towards the windows' ends, where a
+    network hears half of an event.
 
     Attributes:
         files: the model and its front end.
@@ -148,28 +150,33 @@ class EventFilePredictor:
 
         Returns:
             Scores (steps, classes), masked by those of the window where the decisions say so, and
-            decibels (mels, frames).
+            decibels (mels, frames). Less than a step at the end of a long file is left out.
         """
-        half, whole = max(1, self._steps // 2), -(-len(samples) // self._step_samples)
-        starts = range(0, max(1, whole - self._steps + half), half)
-        classes = len(self.files.classes)
-        total = np.zeros((starts[-1] + self._steps, classes))
+        starts = self._starts(len(samples))
+        total = np.zeros((starts[-1] + self._steps, len(self.files.classes)))
         weight = np.zeros(len(total))
         ramp = np.minimum(np.arange(1, self._steps + 1), np.arange(self._steps, 0, -1))
-        shown: list[np.ndarray] = []
+        rows = self.files.representation.shape[0]
+        picture = np.zeros((rows, len(total) * self._frames_per_step), np.float32)
         for first in range(0, len(starts), BLOCK):
             block = starts[first : first + BLOCK]
             found, decibels = self._windows(samples, block)
-            for start, scores in zip(block, found, strict=True):
+            for start, scores, window in zip(block, found, decibels, strict=True):
                 place = slice(start, start + self._steps)
                 total[place] += ramp[:, np.newaxis] * scores[: self._steps]
                 weight[place] += ramp
-            shown += list(decibels)
-        picture = _laid_out(shown, half * self._frames_per_step)
-        scores = (total / weight[:, np.newaxis])[:whole]
-        return scores, picture[:, : whole * self._frames_per_step]
+                begin = start * self._frames_per_step
+                picture[:, begin : begin + self._frames] = window
+        steps = min(len(total), -(-len(samples) // self._step_samples))
+        scores = (total / weight[:, np.newaxis])[:steps]
+        return scores, picture[:, : steps * self._frames_per_step]
 
-    def _windows(self, samples: np.ndarray, starts: range) -> tuple[np.ndarray, np.ndarray]:
+    def _starts(self, length: int) -> list[int]:
+        """First steps of the windows of so many samples; the last ends with the last whole step."""
+        last = max(0, length // self._step_samples - self._steps)
+        return [*range(0, last, max(1, self._steps // 2)), last]
+
+    def _windows(self, samples: np.ndarray, starts: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
         """Scores (windows, steps, classes) and decibels (windows, mels, frames) of windows."""
         from utils.audio import fit_length
 
@@ -192,9 +199,3 @@ class EventFilePredictor:
         if self.decisions.weak_masking:
             strong = strong * weak[:, np.newaxis]
         return strong, shown
-
-
-def _laid_out(windows: list[np.ndarray], hop: int) -> np.ndarray:
-    """Windows (mels, frames) side by side, each from its second half on after the first."""
-    parts = [windows[0], *(window[:, window.shape[1] - hop :] for window in windows[1:])]
-    return np.concatenate(parts, axis=1)

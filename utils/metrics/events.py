@@ -49,7 +49,7 @@ def event_counts(
     """Event-based counts: onsets and offsets within a collar, each event matched once.
 
     An offset may be off by the collar or a share of the reference event's length, whichever is
-    longer. Matching is optimal (maximum bipartite). Overlaps within a class are merged in both.
+    longer. Matching is optimal (maximum bipartite). Overlaps within a class are left as they are.
 
     Args:
         detections: of one operating point.
@@ -117,10 +117,9 @@ def _labels(class_count: int) -> list[str]:
 def _counted(metrics: Any, detections: Events, truth: Events, shape: tuple[int, int]) -> np.ndarray:
     """Let sed_eval judge file by file, and read off what each file has added to its counts."""
     counts = np.zeros((*shape, 3), dtype=np.int64)
-    reference, estimated = truth.merged()[0], detections.merged()[0]
-    for number in np.union1d(reference.files, estimated.files):
+    for number in np.union1d(truth.files, detections.files):
         metrics.reset()
-        metrics.evaluate(_of_file(reference, number), _of_file(estimated, number))
+        metrics.evaluate(_of_file(truth, number), _of_file(detections, number))
         counts[number] = [
             [metrics.class_wise[label][key] for key in ("Ntp", "Nfp", "Nfn")]
             for label in metrics.event_label_list

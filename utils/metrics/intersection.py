@@ -34,12 +34,14 @@ class GroundTruth:
 
     Attributes:
         events: without those of length zero; sorted by file, class and onset.
+        given: the same before they were merged, for scores that do not merge.
         durations: seconds of each file, float64 (files,).
         counts: events of each class, int64 (classes,).
         seconds: summed length of each class' events, float64 (classes,).
     """
 
     events: Events
+    given: Events
     durations: np.ndarray
     counts: np.ndarray
     seconds: np.ndarray
@@ -68,11 +70,12 @@ class GroundTruth:
         ):
             if indices.size and indices.max() >= count:
                 raise DataError(f"ground truth names {name} up to {indices.max()} of {count}")
-        events = events.merged()[0]
+        given, events = events, events.merged()[0]
         events = events.taken(events.offsets > events.onsets)
         lengths = events.offsets - events.onsets
         return cls(
             events=events,
+            given=given,
             durations=durations,
             counts=np.bincount(events.classes, minlength=class_count),
             seconds=np.bincount(events.classes, weights=lengths, minlength=class_count),

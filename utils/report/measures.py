@@ -34,7 +34,7 @@ class Measure:
 
     def number(self, value: float | None) -> str:
         """The value without its unit, a dash where it is undefined."""
-        return MISSING if value is None else f"{value * self.factor:.{self.decimals}f}"
+        return MISSING if value is None else f"{value * self.factor:z.{self.decimals}f}"
 
     def spread(self, bounds: tuple[float, float] | None) -> str:
         """An interval as ``low to high`` without its unit."""

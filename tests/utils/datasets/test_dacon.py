@@ -311,6 +311,12 @@ def test_a_file_of_the_usual_size_and_another_rate_is_found(tmp_path):
     assert read(tmp_path).notes[0].endswith("The first is train_00007.wav (800 Hz).")
 
 
+def test_clips_that_are_answered_without_labels_are_looked_at_too(tmp_path):
+    published(tmp_path)
+    wav(tmp_path / "test/test_00001.wav", samples=800)
+    assert "1 of 4 files of test/ have less than audio.seconds (1 s)" in read(tmp_path).notes[0]
+
+
 def test_headers_with_more_chunks_are_read_too(tmp_path):
     published(tmp_path)
     soundfile.write(tmp_path / "train/train_00007.wav", [0.0] * 800, 800, format="WAVEX")

@@ -15,6 +15,7 @@ from tests.utils.experiment.event_stand_ins import (
     Scorer,
 )
 from utils import export, inference
+from utils.datasets.base import Event
 from utils.errors import ConfigError, DataError
 from utils.evaluation.sed import THRESHOLDS
 from utils.experiment import EventExperiment, events, facts
@@ -162,6 +163,7 @@ def test_the_network_that_is_better_on_validation_clips_is_the_model(finish, kno
     [
         ("val_psds_scenario2", "psds_scenario2"),
         ("val_teacher_objective", "objective"),
+        ("val_teacher_psds_scenario1", "psds_scenario1"),
         ("epoch", "objective"),
         ("loss", "objective"),
     ],
@@ -300,6 +302,19 @@ def test_a_training_that_goes_on_is_not_said_to_have_stopped(begin, bench, open_
     experiment = begin(job)
     assert stopped not in job.console.file.getvalue()
     assert any(stopped in note for note in experiment._notes())  # now it has
+
+
+def test_events_behind_the_end_of_what_is_heard_are_told(begin, event_data, event_job):
+    assert not any("does not listen" in note for note in begin()._notes())
+    (fold,) = event_data.folds
+    first, *others = fold.test
+    late = replace(first, events=(Event("dog", 0.1, 0.2), Event("dog", 0.4, 0.6)))
+    data = replace(event_data, folds=(replace(fold, test=(late, *others)),))
+    told = begin(event_job(data))._notes()
+    assert any(
+        note.startswith("1 events of the test clips begin after audio.seconds (0.4 s)")
+        for note in told
+    )
 
 
 def test_notes_tell_of_smaller_parts_and_of_clips_left_out(begin, event_data, event_job):

@@ -28,6 +28,7 @@ class Levels:
     """Largest sample of each frame, which begins where the frame before it ends: (1, 51)."""
 
     hop_length: int = HOP
+    shape: tuple[int, int] = (1, LENGTH // HOP + 1)
 
     def __call__(self, samples: np.ndarray) -> np.ndarray:
         padded = np.pad(np.abs(samples), (0, HOP))
@@ -100,9 +101,10 @@ def test_windows_are_stitched_to_the_scores_of_the_whole_file(make, rng, size):
     samples = rng.uniform(-0.9, 0.9, size).astype(np.float32)
     detect = make()
     scores, decibels = detect.scores(samples)
-    frames = levels(samples)
+    steps = size // 40 if size >= LENGTH else -(-size // 40)
+    frames = levels(samples)[: steps * FRAMES_PER_STEP]
     expected = frames.reshape(-1, FRAMES_PER_STEP).mean(axis=1)
-    assert scores.shape == (-(-size // 40), 2)
+    assert scores.shape == (steps, 2)
     np.testing.assert_allclose(scores[:, 0], expected, atol=1e-6)
     np.testing.assert_allclose(scores[:, 1], 1 - expected, atol=1e-6)
     np.testing.assert_allclose(
@@ -110,6 +112,27 @@ def test_windows_are_stitched_to_the_scores_of_the_whole_file(make, rng, size):
     )
     half_windows = -(-max(0, len(scores) - WINDOW_STEPS) // (WINDOW_STEPS // 2))
     assert detect.files.predictor.windows == 1 + half_windows
+
+
+@pytest.mark.parametrize("size", [480, 500, 1_000, 1_010])
+def test_a_window_is_a_clip_as_the_test_saw_it(make, rng, size):
+    """Nothing but the file fills a window: silence behind it would change what a clip ranges over.
+
+    So a file of one clip's length is one window, and the last window ends where the file ends.
+    """
+
+    class Emptiest(StepPredictor):
+        def strong(self, features):
+            least = features[:, 0, :48, 0].min(axis=1)
+            return np.repeat(least[:, np.newaxis], WINDOW_STEPS, axis=1)
+
+    samples = rng.uniform(0.5, 0.9, size).astype(np.float32)
+    detect = make(Emptiest)
+    scores, _ = detect.scores(samples)
+    assert scores[:, 0].min() >= 0.5
+    if size <= LENGTH:
+        assert detect.files.predictor.windows == 1
+        assert len(scores) == WINDOW_STEPS
 
 
 def test_blocks_of_windows_change_nothing(make, rng, monkeypatch):
@@ -147,9 +170,9 @@ def test_one_step_a_window_is_enough(make):
 
     detect = make(Whole, decisions=DECISIONS | {"step_seconds": 0.48})
     scores, decibels = detect.scores(np.full(1_000, 0.25, np.float32))
-    assert scores.shape == (3, 2)
-    np.testing.assert_allclose(scores[:2, 0], 0.25)
-    assert decibels.shape == (1, 3 * 48)
+    assert scores.shape == (2, 2)
+    np.testing.assert_allclose(scores[:, 0], 0.25)
+    assert decibels.shape == (1, 2 * 48)
 
 
 def write(path, samples, rate=RATE):
@@ -164,13 +187,13 @@ def test_events_of_a_file_longer_than_a_window(make, tmp_path):
     result = make()(write(tmp_path / "long.wav", samples))
     loud = result.events.taken(result.events.classes == 0)
     np.testing.assert_allclose(loud.onsets, [0.4, 2.8])
-    np.testing.assert_allclose(loud.offsets, [1.72, 3.03])  # with the file, amid a step
+    np.testing.assert_allclose(loud.offsets, [1.72, 3.0])  # with the last whole step
     quiet = result.events.taken(result.events.classes == 1)
     np.testing.assert_allclose(quiet.onsets, [0.0, 1.72])
     assert set(result.events.files.tolist()) == {0}
     assert result.seconds == pytest.approx(3.03)
-    assert result.scores.shape == (76, 2)
-    assert result.spectrogram.shape == (1, 76 * FRAMES_PER_STEP)
+    assert result.scores.shape == (75, 2)
+    assert result.spectrogram.shape == (1, 75 * FRAMES_PER_STEP)
     assert result.hop_seconds == HOP / RATE
 
 

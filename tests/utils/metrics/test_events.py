@@ -95,10 +95,11 @@ def test_segments_by_hand():
     assert segment_counts(detections, truth, **SHAPE, seconds=0.5)[0, 0].tolist() == [2, 1, 2]
 
 
-def test_overlaps_are_merged_in_both():
-    truth = events_of([(0, 0, 0.0, 2.0), (0, 0, 1.0, 4.0)])
-    detections = events_of([(0, 0, 0.0, 3.0), (0, 0, 2.0, 4.0)])
-    assert event_counts(detections, truth, **SHAPE)[0, 0].tolist() == [1, 0, 0]
+def test_overlaps_are_judged_as_they_are():
+    truth = events_of([(0, 0, 0.0, 4.0)])
+    detections = events_of([(0, 0, 0.0, 4.0), (0, 0, 0.1, 4.1), (0, 0, 2.0, 5.0)])
+    assert event_counts(detections, truth, **SHAPE)[0, 0].tolist() == [1, 2, 0]
+    assert segment_counts(detections, truth, **SHAPE)[0, 0].tolist() == [4, 1, 0]
 
 
 def test_one_side_empty_and_both_empty():
