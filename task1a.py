@@ -16,7 +16,14 @@ from utils.evaluation import (
     score_scenes,
     write_system_output,
 )
-from utils.experiment import ClipExperiment, Job, finish_labels, label_files, submit
+from utils.experiment import (
+    ClipExperiment,
+    Job,
+    check_clips,
+    finish_labels,
+    label_files,
+    submit,
+)
 from utils.report.results import Results
 from utils.run import Run
 
@@ -61,6 +68,7 @@ SCRIPT = cli.Script(
     name="task1a",
     title="Acoustic scene classification with low complexity (DCASE 2021 task 1A).",
     folder=Path(__file__).resolve().parent,
+    check=check_clips,
     develop=develop,
     evaluate=evaluate,
     predict=label_files,

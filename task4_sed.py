@@ -12,7 +12,14 @@ from utils import cli
 from utils.datasets import Clip, demo_desed, event_tables, load_evaluation
 from utils.evaluation import event_files
 from utils.events import Events
-from utils.experiment import Detections, EventExperiment, Job, detect_files, publish
+from utils.experiment import (
+    Detections,
+    EventExperiment,
+    Job,
+    check_events,
+    detect_files,
+    publish,
+)
 from utils.report import events
 from utils.report.results import Results
 from utils.run import Run
@@ -70,6 +77,7 @@ SCRIPT = cli.Script(
     name="task4_sed",
     title="Sound event detection with weak labels and a mean teacher (DCASE 2021 task 4, DESED).",
     folder=Path(__file__).resolve().parent,
+    check=check_events,
     develop=develop,
     evaluate=evaluate,
     predict=detect_files,

@@ -15,7 +15,16 @@ from utils.datasets import Clip, demo_words, load_evaluation
 from utils.datasets.dacon import TEMPLATE, template_ids
 from utils.errors import DataError
 from utils.evaluation import Predictions, WordScores, answers, score_words
-from utils.experiment import ClipExperiment, Ensemble, Job, Member, keep, label_files, publish
+from utils.experiment import (
+    ClipExperiment,
+    Ensemble,
+    Job,
+    Member,
+    check_clips,
+    keep,
+    label_files,
+    publish,
+)
 from utils.report import words
 from utils.report.results import Results
 from utils.report.section import Section
@@ -152,6 +161,7 @@ SCRIPT = cli.Script(
     title="Which words overlap in a clip, as a distribution (DACON 235616).",
     folder=Path(__file__).resolve().parent,
     target="distribution",
+    check=check_clips,
     develop=develop,
     evaluate=evaluate,
     combine=combine,

@@ -19,7 +19,7 @@ from utils.evaluation import (
     write_labels,
     write_system_output,
 )
-from utils.experiment import ClipExperiment, Job, finish_labels, label_files
+from utils.experiment import ClipExperiment, Job, check_clips, finish_labels, label_files
 from utils.report.results import Results
 from utils.run import Run
 
@@ -71,6 +71,7 @@ SCRIPT = cli.Script(
     name="task_urbansound",
     title="Urban and environmental sounds (UrbanSound8K, ESC), one label a clip.",
     folder=Path(__file__).resolve().parent,
+    check=check_clips,
     develop=develop,
     evaluate=evaluate,
     predict=partial(label_files, likeliest=LIKELIEST),

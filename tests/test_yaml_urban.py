@@ -36,8 +36,7 @@ def test_urban_sets_share_data_and_loss():
         settings = CATALOGUE.resolve(set_id).settings
         assert (settings.audio.seconds, settings.audio.short_clips) == (4.0, "reflect")
         assert settings.training.loss == "categorical_crossentropy"
-        last = set_id in ("task_urbansound", "urbansound_random")  # their rate ends at 0
-        assert settings.training.select.metric == ("epoch" if last else "val_loss")
+        assert (settings.training.select.metric, settings.training.select.mode) == ("epoch", "max")
         assert not any(settings.limits.model_dump(exclude={"format"}).values())
         assert len(settings.export.formats) == 4
         demo = CATALOGUE.resolve(set_id, demo=True).settings

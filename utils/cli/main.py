@@ -139,6 +139,7 @@ def _run(plans: list[Plan], runs: Runs) -> int:
             )
         )
         return 0
+    runs.check(plans)
     for plan in plans:
         runs.of(plan)
     runs.compare()

@@ -14,6 +14,7 @@ from utils.run import Run, Source, open_run
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     from rich.console import Console
 
@@ -61,6 +62,14 @@ class Runs:
     finished: "dict[Path, Results]" = field(default_factory=dict)
     _folders: dict[tuple[str, int], Path] = field(default_factory=dict)
     _read: dict[str, tuple[Path, datasets.DataSet]] = field(default_factory=dict)
+
+    def check(self, plans: "Sequence[Plan]") -> None:
+        """Build every set's network before the first of several is trained."""
+        sets = {
+            one.settings.set_id: one for plan in plans for one in plan.members or (plan.resolved,)
+        }
+        for one in sets.values() if len(sets) > 1 else ():
+            self.script.check(self.job(one, one.settings.seed, notes=False))
 
     def of(self, plan: Plan) -> None:
         """Run a set with every seed that the command names."""
@@ -124,11 +133,11 @@ class Runs:
             folder / digest([str(path) for path in self.finished]),
         )
 
-    def job(self, resolved: "Resolved", seed: int) -> Job:
-        """Find the data, generated where none is given, and start TensorFlow."""
+    def job(self, resolved: "Resolved", seed: int, *, notes: bool = True) -> Job:
+        """Find the data, generated where none is given, tell its notes, and start TensorFlow."""
         settings = resolved.settings.model_copy(update={"seed": seed})
         root, data = self._data(resolved)
-        for note in data.notes:
+        for note in data.notes if notes else ():
             self.console.print(f"note: {note}", style="yellow", markup=False, soft_wrap=True)
         backend.start(deterministic=settings.training.deterministic)
         return Job(

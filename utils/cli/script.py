@@ -48,6 +48,8 @@ class Script:
         name: name without ``.py``.
         title: one line for ``--help``.
         folder: where task.yaml and the script lie.
+        check: builds and compiles a set's network, so that a later set's mistake is not told after
+            an earlier one was trained.
         develop: trains, scores and reports one set.
         evaluate: the same, and answers the unlabelled clips and writes the submission.
         predict: tells what a model says about audio files, and writes it to a file.
@@ -65,6 +67,7 @@ class Script:
     name: str
     title: str
     folder: Path
+    check: Callable[[Job], object]
     develop: Callable[[Job, Run], Results]
     evaluate: Callable[[Job, Run], Results]
     predict: Callable[[FilePredictor, Sequence[Path], Path, "Console"], None]

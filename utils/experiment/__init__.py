@@ -1,5 +1,6 @@
 """One set on one data set with one seed, from features to the report, fold by fold."""
 
+from utils.experiment.checks import check_clips, check_events
 from utils.experiment.clips import ClipExperiment
 from utils.experiment.ensemble import Ensemble, Member, keep, read_member
 from utils.experiment.event_labels import detect_files
@@ -17,6 +18,8 @@ __all__ = [
     "EventExperiment",
     "Job",
     "Member",
+    "check_clips",
+    "check_events",
     "detect_files",
     "finish_labels",
     "keep",

@@ -6,19 +6,17 @@ from typing import Any, Protocol
 import numpy as np
 
 from utils import training
-from utils.config.event_sections import PostprocessSettings
-from utils.config.schema import Settings
 from utils.datasets import Clip, Fold
 from utils.datasets.split import split_validation
-from utils.errors import ConfigError
 from utils.evaluation import OverallScores, Predictions, average, pool, summarise_folds
+from utils.experiment.checks import check_clips
 from utils.experiment.facts import export_facts, results_of
-from utils.experiment.fold import FoldExperiment, build_network
+from utils.experiment.fold import FoldExperiment
 from utils.experiment.job import Job
 from utils.experiment.learning import ClipFeatures, needs_waveforms, stored, waveform_of
 from utils.features import BadClip, from_settings
-from utils.inference import Refinement, load_keras
-from utils.report import html, limits
+from utils.inference import load_keras
+from utils.report import html
 from utils.report.plots import WrongClip
 from utils.report.results import ExportFacts, Results
 from utils.report.scenes import pick_wrong
@@ -29,25 +27,6 @@ AVERAGED = (
     "Scores are those of {} networks averaged; sizes, operations, limits and times are of one."
 )
 """What a table of sizes does not show where all folds answer together."""
-
-
-def _refuse_event_settings(settings: Settings) -> None:
-    """Refuse settings that act on networks of sound events alone.
-
-    Raises:
-        ConfigError: with the YAML path.
-    """
-    given = {
-        "feature_augment": bool(settings.feature_augment),
-        "view_augment": bool(settings.view_augment),
-        "training.parts": settings.training.parts is not None,
-        "training.teacher": settings.training.teacher is not None,
-        "dataset.embeddings": settings.dataset.embeddings is not None,
-        "postprocess": settings.postprocess != PostprocessSettings(),
-    }
-    for path, there in given.items():
-        if there:
-            raise ConfigError(f"{path}: is for networks of sound events; leave it out here.")
 
 
 class Scores(OverallScores, Protocol):
@@ -91,18 +70,7 @@ class ClipExperiment:
         Raises:
             ConfigError: what is wrong, with file and line where there is one.
         """
-        settings = self.job.settings
-        limits.require_judged(settings.limits, formats=settings.export.formats)
-        _refuse_event_settings(settings)
-        shifts = settings.evaluation.shifts_seconds
-        Refinement.of(self.representation, shifts_seconds=shifts)
-        network = build_network(self.job, self.representation)
-        training.check(
-            network,
-            settings.training,
-            classes=len(self.job.data.classes),
-            kind=self.job.target,
-        )
+        check_clips(self.job)
         for note in self._notes():
             self.run.say(f"note: {note}", style="yellow")
 

@@ -14,18 +14,17 @@ from utils.datasets import Clip
 from utils.errors import DataError
 from utils.evaluation.sed import THRESHOLDS, EventScores, score_events
 from utils.events import Events
+from utils.experiment.checks import check_events
 from utils.experiment.event_judging import EventJudge, Predictions, ground_truth
-from utils.experiment.event_learning import EventLearning, StepGrid
-from utils.experiment.event_needs import check_settings, only_fold, steps_of
+from utils.experiment.event_learning import EventLearning
+from utils.experiment.event_needs import only_fold
 from utils.experiment.event_training import (
     NETWORKS,
     STUDENT,
-    learner_of,
     network_names,
     train_networks,
 )
 from utils.experiment.facts import export_facts, file_facts, metadata_of, results_of
-from utils.experiment.fold import build_network
 from utils.experiment.job import Job
 from utils.experiment.learning import stored
 from utils.experiment.records import load_arrays, read_best_epoch, read_history, save_arrays
@@ -33,7 +32,7 @@ from utils.features import from_settings
 from utils.features.embeddings import open_embeddings
 from utils.files import digest, read_json, write_json
 from utils.inference import Decisions
-from utils.report import html, limits
+from utils.report import html
 from utils.report.results import Results
 from utils.report.section import Section
 from utils.run import Run
@@ -90,19 +89,7 @@ class EventExperiment:
             ConfigError: what is wrong, with file and line where there is one.
             UserError: for a format that the network cannot be exported to.
         """
-        settings = self.job.settings
-        limits.require_judged(settings.limits, formats=settings.export.formats)
-        check_settings(settings)
-        network = build_network(self.job, self.representation)
-        export.require_possible(network, settings.export.formats)
-        steps = steps_of(network, classes=len(self.job.data.classes))
-        self.grid = StepGrid.of(self.representation, steps)
-        learning = self._learning(None)
-        _ = learning.augment  # refuses bands that do not fit, and views of other targets
-        judged = EventJudge(learning, self._of_2021).columns
-        training.compile_model(
-            learner_of(self.job, self.representation, steps=1), settings.training, judged=judged
-        )
+        self.grid = check_events(self.job)
 
     def extract(self) -> None:
         """Compute the features of all clips once, in parallel, or find them.

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from utils.report.measures import headline_measures
+from utils.report.measures import MEASURES, Measure, headline_measures
 from utils.report.tables import Column, Row, Table
 
 _HELD_OUT = "of clips held out of all folds, by the mean of all their networks"
@@ -21,7 +21,7 @@ def fold_table(scores: Mapping[str, Any]) -> Table | None:
     folds = summary.get("folds", {})
     if len(folds) < 2:
         return None
-    measures = headline_measures(summary["mean"])
+    measures = (*headline_measures(summary["mean"]), *_micro(folds))
     columns = (Column("Fold", words=True), *(Column(m.heading, m.short_heading) for m in measures))
     named = [(name, found, False) for name, found in folds.items()]
     named += [("mean", summary["mean"], True), ("deviation", summary["deviation"], True)]
@@ -34,4 +34,17 @@ def fold_table(scores: Mapping[str, Any]) -> Table | None:
         f"Each fold: its own test part; the other scores are {others}. "
         "Deviation: standard deviation over folds (n - 1)."
     )
+    if _micro(folds):
+        note += " Accuracy is the mean over classes, micro the share of the clips."
     return Table("Folds", columns, rows, note)
+
+
+def _micro(folds: Mapping[str, Mapping[str, float]]) -> tuple[Measure, ...]:
+    """The share of right clips, where classes of other sizes make it another number."""
+    micro, macro = MEASURES["accuracy_micro"], MEASURES["accuracy"]
+    if not all({micro.key, macro.key} <= set(found) for found in folds.values()):
+        return ()
+    differs = any(
+        micro.number(found[micro.key]) != macro.number(found[macro.key]) for found in folds.values()
+    )
+    return (micro,) if differs else ()

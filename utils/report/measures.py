@@ -69,7 +69,7 @@ MEASURES: dict[str, Measure] = {
     for measure in (
         Measure("accuracy", "Accuracy", "Acc.", "%", 100.0, 1),
         Measure("log_loss", "Log loss", "Loss", higher_is_better=False),
-        Measure("accuracy_micro", "Accuracy (micro)", "Acc.", "%", 100.0, 1, headline=False),
+        Measure("accuracy_micro", "Accuracy (micro)", "Micro", "%", 100.0, 1, headline=False),
         Measure(
             "log_loss_micro", "Log loss (micro)", "Loss", higher_is_better=False, headline=False
         ),

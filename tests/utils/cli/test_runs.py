@@ -9,6 +9,7 @@ import pytest
 from utils import backend, datasets
 from utils.cli import Answers, Script, main, show
 from utils.datasets import Clip, DataSet, Fold
+from utils.errors import ConfigError
 from utils.evaluation import Predictions
 from utils.experiment import keep
 from utils.report.results import Results, Verdict, write_results
@@ -34,6 +35,8 @@ class Toy:
         self.members = []
         self.compared = []
         self.loaded = []
+        self.checked: list[str] = []
+        self.wrong = ""  # the set whose network cannot be built
         self.breaks = ""  # the set that breaks a limit
 
     def of(self, mode):
@@ -58,13 +61,20 @@ class Toy:
         write_results(opened.folder / "results.json", results)
         return results
 
+    def check(self, job):
+        set_id = job.settings.set_id
+        self.checked.append(set_id)
+        if set_id == self.wrong:
+            raise ConfigError(f"{set_id}: no such layer")
+
     def combine(self, job, opened, members):
         self.members.append(members)
         return self.run("combine", job, opened)
 
     def script(self, **changes):
         given = {
-            "name": "toy", "title": "", "folder": self.folder, "develop": self.of("develop"),
+            "name": "toy", "title": "", "folder": self.folder, "check": self.check,
+            "develop": self.of("develop"),
             "evaluate": self.of("evaluate"), "predict": None, "score": self.asked.append,
             "demo": lambda folder, *, seed, progress: folder, "target": "distribution",
             "combine": self.combine,
@@ -220,6 +230,23 @@ def test_limits_that_a_member_breaks_count(run, toy):
     toy.breaks = "a"
     assert run("-s", "both", "--check_limits") == 1
     assert run("-s", "both") == 0
+
+
+def test_every_network_is_built_before_the_first_is_trained(run, toy, capsys):
+    toy.wrong = "b"
+    for asked in ("a,b", "both"):  # two sets, and an ensemble of them
+        toy.checked.clear()
+        assert run("-s", asked, "--seed", "1,2") == 2
+        assert "b: no such layer" in capsys.readouterr().err
+        assert (toy.checked, toy.calls) == (["a", "b"], [])
+    toy.wrong = ""
+    assert run("-s", "a,b") == 0
+    assert capsys.readouterr().out.count("Mind this.") == 2  # once a run
+
+
+def test_a_set_alone_is_checked_by_its_own_run(run, toy):
+    assert run("-s", "a") == 0
+    assert toy.checked == []
 
 
 def test_a_script_without_ensembles_says_so_before_any_run(run, toy, capsys):

@@ -33,8 +33,8 @@ def nothing(*given):
     raise AssertionError(given)
 
 SCRIPT = cli.Script(
-    name="events", title="Sound events.", folder=Path(__file__).parent, develop=nothing,
-    evaluate=nothing, predict=nothing, demo=nothing, score=cli.score_tables,
+    name="events", title="Sound events.", folder=Path(__file__).parent, check=nothing,
+    develop=nothing, evaluate=nothing, predict=nothing, demo=nothing, score=cli.score_tables,
     score_takes="detections",
 )
 if __name__ == "__main__":
@@ -79,8 +79,9 @@ def options(folder):
 def run(folder, capsys):
     """Run the script: exit status, standard output, standard error on one line."""
     events = cli.Script(
-        name="events", title="Sound events.", folder=folder, develop=nothing, evaluate=nothing,
-        predict=nothing, demo=nothing, score=cli.score_tables, score_takes="detections",
+        name="events", title="Sound events.", folder=folder, check=nothing, develop=nothing,
+        evaluate=nothing, predict=nothing, demo=nothing, score=cli.score_tables,
+        score_takes="detections",
     )  # fmt: skip
 
     def call(*arguments):
@@ -207,8 +208,8 @@ def test_options_of_score_are_for_score(run, option):
 def test_scripts_that_score_a_file_have_no_detections(folder, capsys):
     seen = []
     other = cli.Script(
-        name="events", title="Other.", folder=folder, develop=nothing, evaluate=nothing,
-        predict=nothing, demo=nothing, score=seen.append,
+        name="events", title="Other.", folder=folder, check=nothing, develop=nothing,
+        evaluate=nothing, predict=nothing, demo=nothing, score=seen.append,
     )  # fmt: skip
     for option in ("--detections", "--durations"):
         with pytest.raises(SystemExit):

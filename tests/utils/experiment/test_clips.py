@@ -311,7 +311,7 @@ def test_settings_of_sound_events_are_refused_before_a_network_is_built(job, pat
     def never(job, representation):
         raise AssertionError("built")
 
-    monkeypatch.setattr("utils.experiment.clips.build_network", never)
+    monkeypatch.setattr("utils.experiment.checks.build_network", never)
     with pytest.raises(AssertionError, match="built"):
         ClipExperiment(job, run=None, score=None).check_network()
     content = job.settings.model_dump() | {"set_id": "test"}

@@ -19,7 +19,7 @@ from utils.datasets.base import Event
 from utils.errors import ConfigError, DataError
 from utils.evaluation.sed import THRESHOLDS
 from utils.experiment import EventExperiment, events, facts
-from utils.experiment.event_learning import EventLearning
+from utils.experiment.event_learning import EventLearning, StepGrid
 from utils.experiment.event_training import network_names
 from utils.export import FileFacts
 from utils.files import write_json
@@ -112,7 +112,7 @@ def begin(bench, event_job, open_folder):
         job = job or event_job(**{"postprocess": {"median_seconds": STEP}} | changes)
         with open_folder(job) as opened:
             experiment = EventExperiment(job, opened, unlabelled=unlabelled)
-            experiment.grid = events.StepGrid.of(experiment.representation, 10)
+            experiment.grid = StepGrid.of(experiment.representation, 10)
             experiment.extract()
             experiment.train()
         return experiment

@@ -65,6 +65,19 @@ def test_the_table_of_folds_says_what_it_scores(make_word_scores: MakeScores) ->
     assert fold_table(make_word_scores()) is None
 
 
+def test_accuracy_of_unequal_classes_stands_beside_the_share_of_clips() -> None:
+    equal = {"accuracy": 0.5, "accuracy_micro": 0.5}
+    summary = {"folds": {"fold1": equal, "fold2": equal}, "mean": equal, "deviation": equal}
+    table = fold_table({"per_fold": summary})
+    assert table is not None
+    assert [column.name for column in table.columns] == ["Fold", "Accuracy %"]
+    other = {"accuracy": 0.5, "accuracy_micro": 0.75}
+    table = fold_table({"per_fold": {**summary, "folds": {"fold1": equal, "fold2": other}}})
+    assert table is not None
+    assert table.rows[1].cells == ("fold2", "50.0", "75.0")
+    assert "micro the share of the clips" in table.note
+
+
 def test_scores_without_intervals_and_with_other_parts(make_word_scores: MakeScores) -> None:
     scores = make_word_scores()
     before = {**make_word_scores(), "overall": {**scores["overall"], "kl": 1.42}}

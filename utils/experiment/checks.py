@@ -1,0 +1,79 @@
+"""Build and compile a set's network on nothing, so that its mistakes show before audio is read."""
+
+from typing import Any
+
+from utils import export, training
+from utils.config.event_sections import PostprocessSettings
+from utils.config.schema import Settings
+from utils.errors import ConfigError
+from utils.experiment.event_judging import EventJudge
+from utils.experiment.event_learning import EventLearning, StepGrid
+from utils.experiment.event_needs import check_settings, only_fold, steps_of
+from utils.experiment.event_training import learner_of
+from utils.experiment.fold import build_network
+from utils.experiment.job import Job
+from utils.features import from_settings
+from utils.inference import Decisions, Refinement
+from utils.report import limits
+
+
+def check_clips(job: Job) -> None:
+    """Check a network that tells something about a whole clip.
+
+    Raises:
+        ConfigError: what is wrong, with file and line where there is one.
+    """
+    settings = job.settings
+    limits.require_judged(settings.limits, formats=settings.export.formats)
+    _refuse_event_settings(settings)
+    representation = from_settings(settings.audio, settings.features)
+    Refinement.of(representation, shifts_seconds=settings.evaluation.shifts_seconds)
+    network = build_network(job, representation)
+    classes = len(job.data.classes)
+    training.check(network, settings.training, classes=classes, kind=job.target)
+
+
+def check_events(job: Job) -> StepGrid:
+    """Check student and teacher of sound events.
+
+    Returns:
+        The grid of their scores.
+
+    Raises:
+        ConfigError: what is wrong, with file and line where there is one.
+        UserError: for a format that the network cannot be exported to.
+    """
+    settings, classes = job.settings, len(job.data.classes)
+    limits.require_judged(settings.limits, formats=settings.export.formats)
+    check_settings(settings)
+    representation = from_settings(settings.audio, settings.features)
+    network = build_network(job, representation)
+    export.require_possible(network, settings.export.formats)
+    grid = StepGrid.of(representation, steps_of(network, classes=classes))
+    no_store: Any = None  # no clip is looked at
+    learning = EventLearning(job, only_fold(job.data), representation, no_store, grid)
+    _ = learning.augment  # refuses bands that do not fit, and views of other targets
+    usual = Decisions.of(PostprocessSettings(), classes=classes, step_seconds=grid.step_seconds)
+    learner = learner_of(job, representation, steps=1)
+    judged = EventJudge(learning, usual).columns
+    training.compile_model(learner, settings.training, judged=judged)
+    return grid
+
+
+def _refuse_event_settings(settings: Settings) -> None:
+    """Refuse settings that act on networks of sound events alone.
+
+    Raises:
+        ConfigError: with the YAML path.
+    """
+    given = {
+        "feature_augment": bool(settings.feature_augment),
+        "view_augment": bool(settings.view_augment),
+        "training.parts": settings.training.parts is not None,
+        "training.teacher": settings.training.teacher is not None,
+        "dataset.embeddings": settings.dataset.embeddings is not None,
+        "postprocess": settings.postprocess != PostprocessSettings(),
+    }
+    for path, there in given.items():
+        if there:
+            raise ConfigError(f"{path}: is for networks of sound events; leave it out here.")
