@@ -95,9 +95,11 @@ class SelectSettings(Section):
 class ScheduleSettings(Section):
     """How the optimizer's learning rate changes, step by step."""
 
-    kind: Literal["constant", "cosine"] = Field(
+    kind: Literal["constant", "cosine", "step", "plateau"] = Field(
         "constant",
-        description="constant; cosine: half a cosine from the learning rate down to `final`",
+        description="constant; cosine: half a cosine from the learning rate down to `final`; step: "
+        "times `factor` every `step_epochs`; plateau: times `factor` after more than `patience` "
+        "epochs in which `metric` became no lower (by 1e-4 of itself), as in PyTorch",
     )
     warmup_epochs: Annotated[float, Field(ge=0.0)] = Field(0.0, description="rise before it")
     warmup: Literal["linear", "exponential"] = Field(
@@ -105,6 +107,12 @@ class ScheduleSettings(Section):
         description="linear: from 0; exponential: exp(-5 (1 - t)^2) of it, from 0.7 %",
     )
     final: Fraction = Field(0.0, description="cosine: last rate as a share of the highest")
+    factor: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(0.5, description="step and plateau")
+    step_epochs: Count = Field(2, description="step: epochs of each rate")
+    patience: Annotated[int, Field(ge=0)] = Field(
+        5, description="plateau: so many epochs may pass; Keras' own callback counts one more"
+    )
+    metric: str = Field("val_loss", description="plateau: a column of history.csv")
 
 
 class TrainingSettings(Section):

@@ -28,6 +28,7 @@ _STYLE = {
     "legend.frameon": False, "lines.linewidth": 1.6, "figure.dpi": 100.0,
 }  # fmt: skip
 _NAMES = {"categorical_accuracy": "accuracy", "binary_accuracy": "accuracy"}
+PANELS_A_ROW = 3
 _NO_CURVES = ("epoch", "seconds", "learning_rate")
 _WAVEFORM_POINTS = 600  # more than a panel has dots
 
@@ -106,7 +107,8 @@ def learning_curves(history: Sequence[Mapping[str, float]], *, best_epoch: int |
     """Loss and metrics by epoch, training against validation, the kept epoch marked.
 
     Args:
-        history: a row an epoch: ``epoch`` (from 1), ``loss``, metrics and their ``val_`` twins.
+        history: a row an epoch: ``epoch`` (from 1), ``loss``, metrics and their ``val_`` twins;
+            scores of validation clips alone, and their ``val_teacher_`` twins.
         best_epoch: epoch (from 1) whose weights were kept; None marks none.
 
     Raises:
@@ -114,17 +116,23 @@ def learning_curves(history: Sequence[Mapping[str, float]], *, best_epoch: int |
     """
     if not history:
         raise ValueError("learning curves need at least one epoch")
-    names = [k for k in history[0] if not k.startswith("val_") and k not in _NO_CURVES]
+    keys = (k.removeprefix("val_").removeprefix("teacher_") for k in history[0])
+    names = [name for name in dict.fromkeys(keys) if name not in _NO_CURVES]
     epochs = [row.get("epoch", number + 1) for number, row in enumerate(history)]
     marker = "." if len(history) <= 30 else ""
-    with drawing(4.6 * len(names), 3.1) as figure:
-        panels = np.atleast_1d(figure.subplots(1, len(names)))
-        for panel, name in zip(panels, names, strict=True):
+    columns = min(len(names), PANELS_A_ROW)
+    lines = -(-len(names) // columns)
+    with drawing(4.6 * columns, 3.1 * lines) as figure:
+        panels = np.ravel(figure.subplots(lines, columns))
+        for panel in panels[len(names) :]:
+            panel.set_axis_off()
+        for panel, name in zip(panels, names, strict=False):
             shown = _NAMES.get(name, name.replace("_", " "))
             factor = 100.0 if shown == "accuracy" else 1.0
             for key, label, colour, dash in (
                 (name, "training", BLUE, (4, 1.5)),
                 (f"val_{name}", "validation", RED, ()),
+                (f"val_teacher_{name}", "teacher, validation", GREEN, (1, 1)),
             ):
                 if key in history[0]:
                     values = [_plain(row.get(key)) * factor for row in history]
@@ -135,7 +143,7 @@ def learning_curves(history: Sequence[Mapping[str, float]], *, best_epoch: int |
             panel.set(title=shown.capitalize(), xlabel="epoch")
             panel.set_ylabel(f"{shown} (%)" if factor != 1.0 else shown)
             panel.xaxis.get_major_locator().set_params(integer=True)
-        panels[-1].legend(loc="best")
+        panels[len(names) - 1].legend(loc="best")
         return Picture("Learning curves of training and validation", as_svg(figure))
 
 

@@ -25,6 +25,7 @@ from utils.config.schema import TrainingSettings
 from utils.errors import UserError
 from utils.files import write_text
 from utils.training.checkpoint import Progress, save
+from utils.training.schedule import plateau_rate
 
 
 class Judge(keras.callbacks.Callback):
@@ -92,6 +93,27 @@ class KeepState(keras.callbacks.Callback):
         if best is None:
             return True
         return value > best if self.select.mode == "max" else value < best
+
+
+class FallOnPlateau(keras.callbacks.Callback):
+    """Set the learning rate of the next epoch by the scores of those before it.
+
+    It follows from the record alone, so a resumed training goes on with the same rates.
+
+    Args:
+        progress: has the numbers of every epoch that is over.
+        settings: the section ``training``.
+        highest: rate of the first epoch.
+    """
+
+    def __init__(self, *, progress: Progress, settings: TrainingSettings, highest: float) -> None:
+        super().__init__()
+        self.progress, self.wanted, self.highest = progress, settings.schedule, highest
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Set the epoch's rate."""
+        values = [row[self.wanted.metric] for row in self.progress.history]
+        self.model.optimizer.learning_rate = plateau_rate(self.highest, values, self.wanted)
 
 
 class ShowProgress(keras.callbacks.Callback):

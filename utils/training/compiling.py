@@ -47,11 +47,15 @@ def compile_model(
     for metric in settings.metrics:
         _check_name("training.metrics", metric, keras.metrics)
     columns = (*(("loss", *judged) if judged else needed_columns(settings)), "epoch")
-    if settings.select.metric not in columns:
-        raise ConfigError(
-            f"training.select.metric: no epoch reports {settings.select.metric!r}; "
-            f"known: {', '.join(columns)}.{_nearest(settings.select.metric, columns)}"
-        )
+    asked = {"select": settings.select.metric}
+    if settings.schedule.kind == "plateau":
+        asked["schedule"] = settings.schedule.metric
+    for section, metric in asked.items():
+        if metric not in columns:
+            raise ConfigError(
+                f"training.{section}.metric: no epoch reports {metric!r}; "
+                f"known: {', '.join(columns)}.{_nearest(metric, columns)}"
+            )
     model.compile(
         optimizer=optimizer,
         loss=settings.loss,
@@ -145,8 +149,8 @@ def scheduled_optimizer(settings: TrainingSettings, *, steps: int) -> "keras.opt
     """
     plain = make_optimizer(settings.optimizer)
     ((name, arguments),) = settings.optimizer.items()
-    rate = plain.get_config().get("learning_rate")
-    if not isinstance(rate, float):
+    rate = first_rate(settings)
+    if rate is None:
         if settings.schedule == ScheduleSettings():
             return plain
         raise ConfigError(
@@ -157,6 +161,12 @@ def scheduled_optimizer(settings: TrainingSettings, *, steps: int) -> "keras.opt
     if schedule is None:
         return plain
     return make_optimizer({name: (arguments or {}) | {"learning_rate": schedule}})
+
+
+def first_rate(settings: TrainingSettings) -> float | None:
+    """The learning rate of the settings, or the optimiser's own; None where it has none."""
+    rate = make_optimizer(settings.optimizer).get_config().get("learning_rate")
+    return rate if isinstance(rate, float) else None
 
 
 def make_optimizer(settings: dict[str, dict[str, Any]]) -> "keras.optimizers.Optimizer":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from utils.config.schema import TrainingSettings
 from utils.errors import UserError
 from utils.training import checkpoint
-from utils.training.compiling import compile_model
+from utils.training.compiling import compile_model, first_rate
 from utils.training.devices import check_batch_size, device_strategy, precision
 
 if TYPE_CHECKING:
@@ -130,6 +130,8 @@ def _run_epochs(
     judge = validation if isinstance(validation, Judge) else None
     callbacks: list[Any] = [] if judge is None else [own.Judge(judge.score)]
     callbacks.append(own.KeepState(folder=folder, progress=progress, settings=settings))
+    if settings.schedule.kind == "plateau" and (highest := first_rate(settings)) is not None:
+        callbacks.append(own.FallOnPlateau(progress=progress, settings=settings, highest=highest))
     shown = None
     if console is not None:
         shown = own.ShowProgress(

@@ -43,6 +43,16 @@ def test_learning_curves_without_validation_or_with_gaps() -> None:
     assert "training" in texts and "validation" not in texts
 
 
+def test_scores_of_validation_clips_alone_have_curves_and_a_teacher_has_its_own() -> None:
+    row = {"epoch": 1, "loss": 2.0, "val_objective": 0.5, "val_psds": 0.1}
+    alone = _texts(learning_curves([row], best_epoch=None))
+    assert {"Loss", "Objective", "Psds", "validation"} <= set(alone)
+    assert "teacher, validation" not in alone
+    taught = _texts(learning_curves([{**row, "val_teacher_psds": 0.2}], best_epoch=None))
+    assert taught.count("Psds") == 1
+    assert "teacher, validation" in taught
+
+
 def test_learning_curves_need_an_epoch() -> None:
     with pytest.raises(ValueError, match="at least one epoch"):
         learning_curves([], best_epoch=None)

@@ -135,6 +135,7 @@ def test_an_epoch_whose_metric_is_no_number_is_never_the_best(tmp_path):
 
 
 COSINE = ScheduleSettings(kind="cosine", warmup_epochs=1.5, final=0.1)
+PLATEAU = ScheduleSettings(kind="plateau", factor=0.5, patience=0, metric="epoch")  # which rises
 
 
 def kill_after(monkeypatch, epoch, train):
@@ -153,7 +154,7 @@ def kill_after(monkeypatch, epoch, train):
         train()
 
 
-@pytest.mark.parametrize("schedule", [ScheduleSettings(), COSINE])
+@pytest.mark.parametrize("schedule", [ScheduleSettings(), COSINE, PLATEAU])
 def test_a_training_cut_off_goes_on_with_the_same_curve(tmp_path, monkeypatch, schedule):
     undisturbed = run(tmp_path / "whole", schedule=schedule)
     kill_after(monkeypatch, 3, lambda: run(tmp_path / "cut", schedule=schedule))
@@ -174,6 +175,11 @@ def test_the_learning_rate_follows_the_schedule_step_by_step(tmp_path):
     np.testing.assert_allclose(found, expected, rtol=1e-5)
     constant = run(tmp_path / "constant", epochs=1).history
     assert [row["learning_rate"] for row in constant] == pytest.approx([0.001])
+
+
+def test_the_learning_rate_falls_from_epoch_to_epoch_on_a_plateau(tmp_path):
+    found = [row["learning_rate"] for row in run(tmp_path, schedule=PLATEAU).history]
+    np.testing.assert_allclose(found, 0.001 * np.array([1, 1, 0.5, 0.25, 0.125]), rtol=1e-6)
 
 
 # Values of val_loss by epoch; the best one is that of epoch 2, of the late ones that of epoch 4.
@@ -316,6 +322,10 @@ def test_a_loss_that_is_no_number_stops_the_training(tmp_path):
         ({"metrics": ("MeanIoU",)}, "training.metrics: 'MeanIoU' needs arguments"),
         ({"optimizer": {"SGD": {"learning_rate": "fast"}}}, "training.optimizer.SGD: Argument"),
         ({"select": SelectSettings(metric="val_acc")}, "no epoch reports 'val_acc'"),
+        (
+            {"schedule": ScheduleSettings(kind="plateau", metric="val_los")},
+            "training.schedule.metric: no epoch reports 'val_los'",
+        ),
     ],
 )
 def test_misspelt_training_settings(changes, message):

@@ -6,7 +6,7 @@ import pytest
 from utils.config.schema import ScheduleSettings, TrainingSettings
 from utils.errors import ConfigError
 from utils.training.compiling import scheduled_optimizer
-from utils.training.schedule import make_schedule
+from utils.training.schedule import make_schedule, plateau_rate
 
 HIGHEST, EPOCHS, STEPS = 0.2, 4, 10
 
@@ -40,6 +40,38 @@ def test_a_constant_rate_stays_after_its_warm_up():
     found = rates(kind="constant", warmup_epochs=0.5)
     np.testing.assert_allclose(found[:5], HIGHEST * np.arange(5) / 5, atol=1e-7)
     np.testing.assert_allclose(found[5:], HIGHEST, rtol=1e-6)
+
+
+def test_a_rate_falls_step_by_step():
+    found = rates(kind="step", step_epochs=2, factor=0.98)
+    expected = HIGHEST * 0.98 ** (np.arange(len(found)) // (2 * STEPS))
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("values", "falls"),
+    [
+        ([1.0] * 6, 0),
+        ([1.0] * 7, 1),  # the sixth epoch that is no better
+        ([1.0] * 12, 1),
+        ([1.0] * 13, 2),  # counted anew
+        ([1.0, 2.0, 2.0, 2.0, 2.0, 2.0, 0.9998], 0),
+        ([1.0, 2.0, 2.0, 2.0, 2.0, 2.0, 0.99995], 1),  # lower by too little
+        ([float("nan")] * 6, 1),
+        ([-10.0, -9.9995, -9.999, -9.9985, -9.998, -9.9975, -9.997], 0),
+        ([-10.0, -9.9985, -9.998, -9.9975, -9.997, -9.9965, -9.996], 1),
+    ],
+)
+def test_rates_fall_on_a_plateau_as_those_of_pytorch(values, falls):
+    """A best value below 0 is a little worse after each epoch that is nearly as good."""
+    wanted = ScheduleSettings(kind="plateau", factor=0.25, patience=5)
+    assert plateau_rate(HIGHEST, values, wanted) == pytest.approx(HIGHEST * 0.25**falls)
+
+
+@pytest.mark.parametrize("kind", ["step", "plateau"])
+def test_steps_and_plateaus_have_no_warm_up(kind):
+    with pytest.raises(ConfigError, match=f"kind {kind} has no warm-up"):
+        rates(kind=kind, warmup_epochs=1)
 
 
 def test_a_constant_rate_needs_no_schedule():
