@@ -150,7 +150,7 @@ def test_the_recipe_of_2021_is_as_published():
         "decay": 0.999, "distance": "mse", "weight": 2.0, "warmup_epochs": 50.0,
     }  # fmt: skip
     assert training.optimizer == {"Adam": {"learning_rate": 0.001}}
-    assert training.schedule.model_dump(exclude={"final"}) == {
+    assert training.schedule.model_dump(exclude_unset=True) == {
         "kind": "constant", "warmup_epochs": 50.0, "warmup": "exponential",
     }  # fmt: skip
     assert (training.epochs, training.loss) == (200, "binary_crossentropy")

@@ -75,7 +75,8 @@ def test_results_answers_report_and_tables(labelled, finished):
     assert printed.rstrip().endswith(f"report: {folder / 'report.html'}")
     for fold, found in results.scores["per_fold"]["folds"].items():
         (line,) = (line for line in printed.splitlines() if line.split()[:1] == [fold])
-        assert line.split()[1:] == [f"{100 * found['accuracy']:.1f}", f"{found['log_loss']:.3f}"]
+        accuracy, micro = (f"{100 * found[name]:.1f}" for name in ("accuracy", "accuracy_micro"))
+        assert line.split()[1:] == [accuracy, f"{found['log_loss']:.3f}", micro]
 
 
 def test_a_single_fold_has_no_table_of_folds(labelled, finished):
