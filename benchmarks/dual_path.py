@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.kernels import timed
-from models import builder, layers
+from models import builder
 from utils.backend import start
 from utils.config.nodes import parse_yaml
 from utils.config.schema import ModelSettings
@@ -30,6 +30,8 @@ def main() -> None:
     """Measure and print."""
     asked = arguments()
     start()
+    from models import layers
+
     forms = published_forms() | {"ours": layers.OWN["DualPath"]}
     if not asked.loops:
         del forms["chunk after chunk"]
@@ -107,6 +109,7 @@ def published_forms() -> dict[str, Any]:
 
 def made(kind: Any, network: str, shape: tuple[int, ...]) -> Any:
     """The network with one form of the layer, compiled; the seed gives all the same weights."""
+    from models import layers
     from models.separation_losses import multi_scale_si_snr
 
     named = parse_yaml(TASK.read_text(encoding="utf-8"), "task.yaml")["models"]

@@ -9,7 +9,9 @@ from typing import Any
 import keras
 from keras import ops
 
+from models.dual_path_layers import DivideByLevel, DualPath, Level, MulCat, OverlapAdd
 from models.event_layers import AttentionPooling, FrequencyDynamicConv2D
+from models.unet_layers import InferenceMode, Stack
 
 PACKAGE = "models"  # under which Keras saves their names
 
@@ -108,6 +110,13 @@ OWN = {
         SpecAugment,
         AttentionPooling,
         FrequencyDynamicConv2D,
+        Stack,
+        InferenceMode,
+        Level,
+        DivideByLevel,
+        MulCat,
+        DualPath,
+        OverlapAdd,
     )
 }
 """All own layers, by the names that layer lists and saved networks use."""
