@@ -55,7 +55,7 @@ def measure(settings: Settings, networks: Any) -> None:
     steps = max(1, round(SECONDS / (time.perf_counter() - begun)))
     turns = [(timed(plain, steps), timed(quick, steps)) for _ in range(ROUNDS)]
     (clock, processor), (quick_clock, quick_processor) = (
-        (min(turn[side][kind] for turn in turns) for kind in (0, 1)) for side in (0, 1)
+        np.min([turn[side] for turn in turns], axis=0) for side in (0, 1)
     )
     print(
         f"| {settings.set_id} | {settings.training.batch_size} | {clock:.3f} | {quick_clock:.3f} "

@@ -150,12 +150,12 @@ def _run(plans: list[Plan], runs: Runs) -> int:
 def _predict(
     script: Script, arguments: "argparse.Namespace", resolved: "Resolved", console: "Console"
 ) -> None:
-    from utils.inference import FilePredictor, load_predictor
+    from utils.inference import load_predictor
 
     model = arguments.model or _latest_model(script, resolved)
     files = list(fetch.audio_files(arguments.files))
     backend.start()
-    predictor = FilePredictor.of(load_predictor(model))
+    predictor = load_predictor(model)
     console.print(f"model: {model} (data: {predictor.data})", markup=False, soft_wrap=True)
     if arguments.model is None and model.parent.name.startswith("fold"):
         console.print("It is the first of several folds; --model names another.", style="yellow")

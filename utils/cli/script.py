@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from utils.config.schema import Settings
 from utils.experiment import Job, Member
-from utils.inference import FilePredictor
+from utils.inference import Predictor
 from utils.report.results import Results
 from utils.run import Run
 from utils.targets import TargetKind
@@ -70,7 +70,7 @@ class Script:
     check: Callable[[Job], object]
     develop: Callable[[Job, Run], Results]
     evaluate: Callable[[Job, Run], Results]
-    predict: Callable[[FilePredictor, Sequence[Path], Path, "Console"], None]
+    predict: Callable[[Predictor, Sequence[Path], Path, "Console"], None]
     score: Callable[[Answers], None]
     demo: Callable[..., Path]
     score_takes: Literal["answers", "detections"] = "answers"

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from utils.config.fields import Count, Many, Section
+from utils.config.separation_sections import MusicSettings, SpeakerSettings
 
 
 class ColumnSettings(Section):
@@ -128,6 +129,8 @@ class DatasetSettings(Section):
     columns: ColumnSettings = Field(default_factory=lambda: ColumnSettings())
     validation: ValidationSettings = Field(default_factory=lambda: ValidationSettings())
     mixing: MixingSettings = Field(default_factory=lambda: MixingSettings())
+    music: MusicSettings = Field(default_factory=lambda: MusicSettings())
+    speakers: SpeakerSettings = Field(default_factory=lambda: SpeakerSettings())
     desed: DesedSettings = Field(default_factory=lambda: DesedSettings())
     embeddings: EmbeddingSettings | None = Field(
         None, description="sound events: a second input `embeddings`, (steps, size); null: none"

@@ -8,10 +8,13 @@ from utils.config.fields import AsGiven, Count, Fraction, Positive, Section, Ste
 
 
 class AudioSettings(Section):
-    """What a clip is once it is read: mono, one rate, one length."""
+    """What a clip is once it is read: one rate, one length, mono but for separation."""
 
     sample_rate: Count = Field(44100, description="hertz; other rates are resampled by soxr")
     seconds: Positive = Field(10.0, description="clip length; longer clips are cut")
+    channels: Literal[1, 2] = Field(
+        1, description="1: the mean of a file's channels; 2: stereo, for separation alone"
+    )
     short_clips: Literal["zeros", "loop", "reflect"] = Field(
         "zeros", description="how shorter clips are extended"
     )
@@ -38,11 +41,12 @@ class NormaliseSettings(Section):
 class FeatureSettings(Section):
     """What the network sees of a clip: a spectrogram, several of them, or the waveform itself."""
 
-    kind: Literal["log_mel", "mfcc", "log_spectrogram", "stack", "waveform"] = Field(
+    kind: Literal["log_mel", "mfcc", "log_spectrogram", "stack", "waveform", "magnitude"] = Field(
         "log_mel",
         description="log_mel: as librosa; mfcc: cosine transform of it; log_spectrogram: "
         "ln(x + 1e-10) of scipy.signal.spectrogram; stack: the spectrograms of `parts` as "
-        "channels; waveform: samples",
+        "channels; waveform: samples; magnitude: of the complex spectrogram that separation masks, "
+        "(frames, bins, channels)",
     )
     parts: AsGiven[list[dict[str, Any]]] | None = Field(
         None, description="stack: what each channel changes in this section"
@@ -54,6 +58,9 @@ class FeatureSettings(Section):
         "hamming", description="analysis window: periodic unless its name says symmetric"
     )
     n_mels: Count = Field(40, description="mel bands: rows of the network's input")
+    bins: Count | None = Field(
+        None, description="magnitude: lowest bins that the network sees; null: all"
+    )
     n_mfcc: Count = Field(20, description="mfcc: coefficients, at most n_mels")
     f_min: Annotated[float, Field(ge=0.0)] = Field(0.0, description="lowest band edge, hertz")
     f_max: Positive | None = Field(
@@ -96,7 +103,7 @@ class FeatureSettings(Section):
 
         A stack's parts are settings of their own.
         """
-        if self.kind in ("waveform", "stack"):
+        if self.kind in ("waveform", "stack", "magnitude"):
             return self
         if self.normalise.method == "clip_decibel":
             if self.kind != "log_mel":
@@ -188,7 +195,7 @@ def check_features(features: FeatureSettings, audio: AudioSettings) -> None:
         PydanticCustomError: with the YAML path of the value to change.
     """
     rate = audio.sample_rate
-    if features.kind in ("waveform", "stack"):  # a stack's parts are checked where they are made
+    if features.kind in ("waveform", "stack", "magnitude"):  # checked where they are made
         return
     top = features.f_max or rate / 2
     if top > rate / 2:

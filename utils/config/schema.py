@@ -33,6 +33,12 @@ from utils.config.feature_sections import (
     check_features,
 )
 from utils.config.fields import AsGiven, Count, Fraction, Many, Positive, Section, misplaced
+from utils.config.separation_sections import (
+    MusicSettings,
+    SegmentSettings,
+    SeparationSettings,
+    SpeakerSettings,
+)
 
 __all__ = [
     "AudioSettings",
@@ -48,6 +54,7 @@ __all__ = [
     "MixingSettings",
     "MixupSettings",
     "ModelSettings",
+    "MusicSettings",
     "NoiseSettings",
     "NormaliseSettings",
     "PathSettings",
@@ -55,9 +62,12 @@ __all__ = [
     "PitchShiftSettings",
     "ReportSettings",
     "ScheduleSettings",
+    "SegmentSettings",
     "SelectSettings",
+    "SeparationSettings",
     "Settings",
     "ShiftSettings",
+    "SpeakerSettings",
     "SubmissionSettings",
     "TrainingSettings",
     "ValidationSettings",
@@ -284,6 +294,9 @@ class ReportSettings(Section):
     wrong_clips: Annotated[int, Field(ge=0)] = Field(
         6, description="spectrograms of wrongly classified clips"
     )
+    examples: Annotated[int, Field(ge=0)] = Field(
+        3, description="test files whose separated stems are kept as audio"
+    )
 
 
 class PathSettings(Section):
@@ -317,6 +330,8 @@ class Settings(Section):
     training: TrainingSettings = Field(default_factory=lambda: TrainingSettings())
     pipeline: PipelineSettings = Field(default_factory=lambda: PipelineSettings())
     postprocess: PostprocessSettings = Field(default_factory=lambda: PostprocessSettings())
+    segments: SegmentSettings = Field(default_factory=lambda: SegmentSettings())
+    separation: SeparationSettings = Field(default_factory=lambda: SeparationSettings())
     evaluation: EvaluationSettings = Field(default_factory=lambda: EvaluationSettings())
     export: ExportSettings = Field(default_factory=lambda: ExportSettings())
     limits: LimitSettings = Field(default_factory=lambda: LimitSettings())

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from utils.config.schema import MixingSettings
+from utils.config.schema import MixingSettings, SpeakerSettings
 from utils.errors import DataError
 from utils.files import digest
 
@@ -42,6 +42,8 @@ class Clip:
         events: what sounds when (*strong* labels), sorted by label and onset, none of a class
             overlapping another; ``()`` where nothing does; None where it is not known.
         seconds: length as the data set states it, for scores by the hour; None: not stated.
+        stems: of a mixture, what it is made of: for each class of the data set, in order, the files
+            whose sum is its sound; empty where they are not known.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Clip:
     weights: tuple[float, ...] = ()
     events: tuple[Event, ...] | None = None
     seconds: float | None = None
+    stems: tuple[tuple[Path, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,8 @@ class DataSet:
             predict them and are averaged. Empty: the folds' test parts are all there is.
         mixing: how the folds' training clips, isolated words then, are mixed afresh in each epoch;
             None: training clips are used as they are.
+        speakers: how the folds' training clips, utterances of one speaker (group) each then, are
+            mixed afresh in each epoch; None: training clips are used as they are.
         missing: names of clips that the data set lists and that are not there, where it may lack
             some; the notes count them.
     """
@@ -102,6 +107,7 @@ class DataSet:
     unseen_devices: tuple[str, ...] = ()
     held_out: tuple[Clip, ...] = ()
     mixing: MixingSettings | None = None
+    speakers: SpeakerSettings | None = None
     missing: tuple[str, ...] = ()
 
     @cached_property
@@ -175,16 +181,18 @@ def _parts(fold: Fold) -> tuple[tuple[Clip, ...], ...]:
 
 
 def _content(clip: Clip) -> tuple[object, ...]:
-    """What identifies a clip; data sets without events are known by what they were before."""
-    content = (clip.name, clip.labels, clip.weights, _size(clip))
+    """What identifies a clip; data sets without events or stems are known by what they were."""
+    content: tuple[object, ...] = (clip.name, clip.labels, clip.weights, _size(clip.path))
     told = (clip.events, clip.seconds)
-    return content if told == (None, None) else content + told
+    if told != (None, None):
+        content += told
+    if clip.stems:
+        content += (tuple(tuple(map(_size, stem)) for stem in clip.stems),)
+    return content
 
 
-def _size(clip: Clip) -> int:
+def _size(path: Path) -> int:
     try:
-        return clip.path.stat().st_size
+        return path.stat().st_size
     except OSError as error:
-        raise DataError(
-            f"{clip.path}: the audio file has vanished; restore the data set."
-        ) from error
+        raise DataError(f"{path}: the audio file has vanished; restore the data set.") from error

@@ -12,7 +12,7 @@ from utils.evaluation.event_files import write_detections, write_event_json, wri
 from utils.events import Events
 from utils.experiment.labels import short_names
 from utils.files import write_bytes
-from utils.inference import FilePredictor
+from utils.inference import FilePredictor, Predictor
 from utils.inference.event_files import EventFilePredictor, FoundEvents
 from utils.report.plots_events import event_picture
 from utils.report.tables import Column, Row, Table, show
@@ -21,13 +21,11 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-def detect_files(
-    predictor: FilePredictor, files: Sequence[Path], output: Path, console: "Console"
-) -> None:
+def detect_files(model: Predictor, files: Sequence[Path], output: Path, console: "Console") -> None:
     """Print the events of each file; write them as tables, label tracks and pictures.
 
     Args:
-        predictor: a model of sound events.
+        model: of sound events.
         files: audio files of any length.
         output: folder for ``events.tsv`` and ``events.json`` of all files, and of each file a
             label track for Audacity (``.txt``) and a picture (``.png``).
@@ -36,6 +34,7 @@ def detect_files(
     Raises:
         UserError: for files that cannot be used, after all others were searched.
     """
+    predictor = FilePredictor.of(model)
     detect, classes = EventFilePredictor.of(predictor), predictor.classes
     found: dict[str, Events] = {}
     problems = []

@@ -9,7 +9,7 @@ import numpy as np
 
 from utils.errors import AudioError, UserError
 from utils.evaluation import Predictions, write_system_output
-from utils.inference import FilePredictor
+from utils.inference import FilePredictor, Predictor
 from utils.report.tables import Column, Row, Table, show
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ Write = Callable[[Path, Predictions, Sequence[str]], None]
 
 
 def label_files(
-    predictor: FilePredictor,
+    model: Predictor,
     files: Sequence[Path],
     output: Path,
     console: "Console",
@@ -32,7 +32,7 @@ def label_files(
     """Print label and probabilities of each file; write them as a table.
 
     Args:
-        predictor: a model of clips.
+        model: of clips.
         files: audio files of any length.
         output: where the table goes.
         console: where to print.
@@ -43,6 +43,7 @@ def label_files(
     Raises:
         UserError: for files that cannot be used, after all others were labelled.
     """
+    predictor = FilePredictor.of(model)
     found: dict[str, np.ndarray] = {}
     problems = []
     for file in files:

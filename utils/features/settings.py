@@ -29,6 +29,9 @@ def from_settings(audio: AudioSettings, features: FeatureSettings) -> Representa
     n_samples = round(audio.seconds * audio.sample_rate)
     if n_samples < 1:
         raise ConfigError(f"audio.seconds: {audio.seconds} s are no sample; take a longer clip.")
+    if features.kind == "magnitude" or audio.channels != 1:
+        asked = "audio.channels: 2" if audio.channels != 1 else "features.kind: magnitude"
+        raise ConfigError(f"{asked} is for networks that separate sources.")
     if features.kind == "waveform":
         if features.normalise.method != "none":
             raise ConfigError(

@@ -84,12 +84,6 @@ class FilePredictor:
         metadata = self.predictor.metadata
         return () if metadata is None else metadata.classes
 
-    @property
-    def data(self) -> str:
-        """Name of the data set that the model was trained on; ``demo`` for generated audio."""
-        metadata = self.predictor.metadata
-        return "unknown" if metadata is None else metadata.data
-
     def __call__(self, path: Path) -> np.ndarray:
         """Predict a file.
 

@@ -40,6 +40,11 @@ class Predictor(ABC):
         self.metadata = metadata
         self.input_shape = input_shape
 
+    @property
+    def data(self) -> str:
+        """Name of the data set that the model was trained on; ``demo`` for generated audio."""
+        return "unknown" if self.metadata is None else self.metadata.data
+
     def __call__(self, features: np.ndarray) -> np.ndarray:
         """Predict with a network of one output.
 

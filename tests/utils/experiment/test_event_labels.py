@@ -43,6 +43,7 @@ class Stand:
 def detect(tmp_path, monkeypatch):
     """Search files; give the folder that was written."""
     monkeypatch.setattr(event_labels, "EventFilePredictor", Stand)
+    monkeypatch.setattr(event_labels, "FilePredictor", SimpleNamespace(of=lambda model: model))
 
     def run(*names):
         text = io.StringIO()

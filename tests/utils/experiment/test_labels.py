@@ -1,13 +1,14 @@
 """Own files: the tables that are printed and written, and what becomes of files without sound."""
 
 import io
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from rich.console import Console
 
 from utils.errors import AudioError, UserError
-from utils.experiment import label_files
+from utils.experiment import label_files, labels
 
 CLASSES = ("bed", "cat", "dog")
 SAID = {"a.wav": (0.2, 0.5, 0.3), "b.wav": (0.25, 0.25, 0.5), "c.wav": (0.6, 0.4, 0.0)}
@@ -25,8 +26,9 @@ class Stand:
 
 
 @pytest.fixture
-def label(tmp_path):
+def label(tmp_path, monkeypatch):
     """Label files; give what is printed and what is written."""
+    monkeypatch.setattr(labels, "FilePredictor", SimpleNamespace(of=lambda model: model))
     written = []
 
     def run(*names, **options):

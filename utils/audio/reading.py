@@ -56,7 +56,7 @@ def read_audio(
             samples = _read_frames(stream, wanted, path)
             rate = stream.samplerate
     except (soundfile.SoundFileError, TypeError) as error:  # TypeError: headerless .raw
-        raise _no_audio(path, error) from error
+        raise no_audio(path, error) from error
     _check_samples(samples, rate, path)
     if rate != sample_rate:
         samples = _resample(samples, rate, sample_rate)
@@ -95,7 +95,7 @@ def read_header(path: str | os.PathLike[str]) -> tuple[int, int]:
     try:
         header = soundfile.info(path)
     except (soundfile.SoundFileError, TypeError) as error:  # TypeError: headerless .raw
-        raise _no_audio(path, error) from error
+        raise no_audio(path, error) from error
     return header.samplerate, header.frames
 
 
@@ -133,7 +133,8 @@ def fit_length(
     raise ValueError(f"short must be zeros, loop or reflect, received {short!r}")
 
 
-def _no_audio(path: Path, error: Exception) -> AudioError:
+def no_audio(path: Path, error: Exception) -> AudioError:
+    """The error of a file that libsndfile cannot read, in a sentence."""
     reason = str(getattr(error, "error_string", error)).removeprefix("Error : ").rstrip(". ")
     return AudioError(f"{path}: is broken or no audio file ({reason}); replace it.")
 
