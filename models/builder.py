@@ -40,7 +40,7 @@ def build(
         input_shape: shape of one clip, without the batch: ``(mels, frames, 1)``.
         constants: what the run knows: CLASS_COUNT, MELS, FRAMES. With CLASS_COUNT, each output
             must be ``(batch, classes)`` or ``(batch, steps, classes)``.
-        name: name of the Keras model.
+        name: name of the Keras model; characters that Keras refuses become ``_``.
         seed: seed of the initial weights and of dropout; sets Keras', NumPy's and Python's.
         more_inputs: shapes of further inputs by the name that ``from:`` calls them.
 
@@ -61,7 +61,7 @@ def build(
     inputs = dict(graph.tensors) if more_inputs else graph.tensors[INPUT]
     graph.apply_layers()
     outputs = graph.outputs(constants.get("CLASS_COUNT"))
-    built = keras.Model(inputs, outputs, name=name)
+    built = keras.Model(inputs, outputs, name=re.sub(r"[^A-Za-z0-9_.-]", "_", name))
     graph.check_all_reached(built)
     warn_of_mixes([(layer, item.place) for layer, item in graph.layers])
     return built

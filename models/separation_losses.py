@@ -148,3 +148,10 @@ def multi_scale_si_snr(truth: Any, estimates: Any, lengths: Any = None) -> Any:
     scores = best_si_snr(truth, estimates, lengths=lengths)
     weights = ops.convert_to_tensor(scale_weights(int(scores.shape[1])), dtype="float32")
     return -ops.sum(scores * weights, axis=-1)
+
+
+OWN = {"magnitude_l1": magnitude_l1, "multi_scale_si_snr": multi_scale_si_snr}
+"""Losses by the name that task.yaml has for them."""
+
+IN_ANY_ORDER = ("multi_scale_si_snr",)
+"""Those that leave it to the network in which order it gives the sources."""

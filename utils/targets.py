@@ -11,7 +11,7 @@ from utils.errors import DataError
 if TYPE_CHECKING:
     from utils.datasets.base import Clip
 
-TargetKind = Literal["single_label", "multi_label", "distribution", "events"]
+TargetKind = Literal["single_label", "multi_label", "distribution", "events", "stems"]
 """What a task predicts of a clip: one class, each class that is there, or the classes' shares; of
 ``events`` what sounds when."""
 

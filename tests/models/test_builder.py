@@ -36,6 +36,15 @@ def classes(model) -> list[str]:
     return [type(layer).__name__ for layer in model.layers[1:]]
 
 
+def test_a_name_that_keras_refuses_is_changed():
+    settings = ModelSettings.model_validate({"layers": ["Flatten", {"Dense": {"units": 2}}]})
+    constants = {"CLASS_COUNT": 2}
+    model = build(
+        settings, named={}, input_shape=(4,), constants=constants, name="study/sgd@0.01", seed=0
+    )
+    assert model.name == "study_sgd_0.01"
+
+
 def test_names_arguments_and_constants():
     model = network(
         "  - Conv2D: {filters: $CLASS_COUNT * 2, kernel_size: 3, padding: same}\n"

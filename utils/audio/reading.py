@@ -1,4 +1,4 @@
-"""Audio file -> float32 mono samples at one rate and of one length."""
+"""Audio file -> float32 samples at one rate, mono or stereo, and of one length."""
 
 import os
 import struct
@@ -46,6 +46,30 @@ def read_audio(
             finite numbers. The message opens with the path. A cut-off file is told from the sizes
             that its own headers promise (wav, rf64, aiff, flac, ogg, mp3 with a length header).
     """
+    return read_channels(path, sample_rate=sample_rate, channels=1, seconds=seconds)[:, 0]
+
+
+def read_channels(
+    path: str | os.PathLike[str],
+    *,
+    sample_rate: int,
+    channels: int,
+    seconds: float | None = None,
+) -> np.ndarray:
+    """Read an audio file as one or two channels at one rate, as :func:`read_audio` else.
+
+    Args:
+        path: the file.
+        sample_rate: hertz of the result.
+        channels: as :func:`as_channels`.
+        seconds: read no more than this from the start; None reads all.
+
+    Returns:
+        float32 (samples, channels), at least one sample.
+
+    Raises:
+        AudioError: as :func:`read_audio`.
+    """
     import soundfile
 
     path = Path(path)
@@ -53,7 +77,7 @@ def read_audio(
     try:
         with soundfile.SoundFile(path) as stream:
             wanted = _frames_to_read(stream.samplerate, sample_rate, seconds)
-            samples = _read_frames(stream, wanted, path)
+            samples = as_channels(_read_frames(stream, wanted, path), channels)
             rate = stream.samplerate
     except (soundfile.SoundFileError, TypeError) as error:  # TypeError: headerless .raw
         raise no_audio(path, error) from error
@@ -97,6 +121,23 @@ def read_header(path: str | os.PathLike[str]) -> tuple[int, int]:
     except (soundfile.SoundFileError, TypeError) as error:  # TypeError: headerless .raw
         raise no_audio(path, error) from error
     return header.samplerate, header.frames
+
+
+def as_channels(samples: np.ndarray, channels: int) -> np.ndarray:
+    """Samples as one channel or two.
+
+    Args:
+        samples: (frames, any).
+        channels: 1 takes the mean of all; 2 doubles a single one and takes the first two of more.
+
+    Returns:
+        (frames, channels).
+    """
+    if channels == 1:
+        return samples if samples.shape[1] == 1 else samples.mean(axis=1, keepdims=True)
+    if samples.shape[1] == 1:
+        return np.repeat(samples, channels, axis=1)
+    return samples[:, :channels]
 
 
 def fit_length(
@@ -208,7 +249,7 @@ def _frames_to_read(rate: int, sample_rate: int, seconds: float | None) -> int:
 
 
 def _read_frames(stream: "soundfile.SoundFile", wanted: int, path: Path) -> np.ndarray:
-    """Read and mix to mono; fewer frames than promised are an error."""
+    """Read (frames, channels); fewer frames than promised are an error."""
     promised = stream.frames if wanted < 0 else min(stream.frames, wanted)
     frames = stream.read(wanted, dtype="float32", always_2d=True)
     tolerance = _MP3_FRAME if stream.format == "MP3" else 0
@@ -217,7 +258,7 @@ def _read_frames(stream: "soundfile.SoundFile", wanted: int, path: Path) -> np.n
             f"{path}: is cut off (its header promises {promised} samples, {len(frames)} can be "
             "read); replace it."
         )
-    return frames[:, 0] if frames.shape[1] == 1 else frames.mean(axis=1)
+    return frames
 
 
 def _check_samples(samples: np.ndarray, rate: int, path: Path) -> None:
@@ -226,7 +267,7 @@ def _check_samples(samples: np.ndarray, rate: int, path: Path) -> None:
         raise AudioError(f"{path}: holds no samples; replace it.")
     finite = np.isfinite(samples)
     if not finite.all():
-        first = int(np.argmin(finite))
+        first = int(np.argmin(finite.all(axis=1)))
         raise AudioError(
             f"{path}: holds {int(samples.size - finite.sum())} samples that are not finite numbers "
             f"(the first at {first / rate:.3f} s); replace it."

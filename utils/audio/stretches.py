@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from utils.audio.reading import no_audio
+from utils.audio.reading import as_channels, no_audio
 from utils.errors import AudioError
 
 
@@ -53,8 +53,7 @@ def read_stretch(
         path: the file.
         start: first sample; negative ones lie before the file.
         frames: samples of each channel, at the file's own rate.
-        channels: of the result: 1 takes the mean of the file's, 2 doubles a single one and takes
-            the first two of more.
+        channels: of the result, as :func:`~utils.audio.reading.as_channels`.
 
     Returns:
         float32 (frames, channels).
@@ -80,17 +79,3 @@ def read_stretch(
         raise AudioError(f"{path}: holds samples that are not finite numbers; replace it.")
     stretch[before : before + len(found)] = as_channels(found, channels)
     return stretch
-
-
-def as_channels(samples: np.ndarray, channels: int) -> np.ndarray:
-    """Samples (frames, any) as one or two channels; as :func:`read_stretch` says.
-
-    Args:
-        samples: (frames, at least 1).
-        channels: 1 or 2.
-    """
-    if channels == 1:
-        return samples if samples.shape[1] == 1 else samples.mean(axis=1, keepdims=True)
-    if samples.shape[1] == 1:
-        return np.repeat(samples, channels, axis=1)
-    return samples[:, :channels]

@@ -128,7 +128,8 @@ def _what(parser: argparse.ArgumentParser, script: Script) -> None:
     parser.add_argument("files", nargs="*", type=Path, help=f"for {_takers(script)}")
     parser.add_argument(
         "-s", "--parameter_set", metavar="ID[,ID]", default=script.name, type=_names,
-        help=f"sets of task.yaml, run one after the other and compared (default {script.name})",
+        help=f"sets of task.yaml, run one after the other and compared (default {script.name}); "
+        "of a study STUDY/ARM is one arm",
     )  # fmt: skip
     parser.add_argument(
         "-p", "--param_file", metavar="FILE", type=Path, help="a YAML file laid over task.yaml"
@@ -162,7 +163,10 @@ def _takers(script: Script) -> str:
 
 
 def _how(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--seed", metavar="N[,N]", type=_seeds, help="seeds, each a run of its own")
+    parser.add_argument(
+        "--seed", metavar="N[,N]", type=_seeds,
+        help="seeds, each a run of its own; of a study in place of its own",
+    )  # fmt: skip
     parser.add_argument("--overwrite", action="store_true", help="start anew instead of going on")
     parser.add_argument("--tensorboard", action="store_true", help="write TensorBoard logs")
     parser.add_argument(

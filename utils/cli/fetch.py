@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from utils import datasets
+from utils.console import bar
 from utils.errors import UserError
 
 if TYPE_CHECKING:
@@ -45,15 +46,8 @@ def data_set(console: "Console", name: str, folder: Path, *, evaluation: bool) -
 
 def demo_data(console: "Console", folder: Path, make: Callable[..., Path]) -> Path:
     """Generate a script's demo data, or find it; give the data set's folder."""
-    from rich.progress import Progress
-
-    with Progress(console=console, transient=True) as bar:
-        task = bar.add_task("generating demo clips", total=None)
-        return make(
-            folder,
-            seed=DEMO_SEED,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
-        )
+    with bar(console, "generating demo clips") as progress:
+        return make(folder, seed=DEMO_SEED, progress=progress)
 
 
 def audio_files(paths: Sequence[Path]) -> Iterator[Path]:

@@ -11,6 +11,8 @@ from utils.cli import fetch, show
 from utils.cli.arguments import parse
 from utils.cli.runs import Plan, Runs, beside
 from utils.cli.script import Answers, Script
+from utils.cli.studies import run_study
+from utils.cli.study_processes import end_with_parent
 from utils.console import terminal
 from utils.errors import ConfigError, UserError
 from utils.report import limits
@@ -32,9 +34,10 @@ def main(script: Script, argv: list[str] | None = None) -> int:
         argv: arguments; None takes those of the process.
 
     Returns:
-        Exit status: 0; 1 for broken limits with ``--check_limits``; 2 for what the user can mend;
-        130 when interrupted.
+        Exit status: 0; 1 for broken limits with ``--check_limits``; 2 for what the user can mend,
+        and for a study of which a run failed otherwise than by divergence; 130 when interrupted.
     """
+    end_with_parent()
     arguments = parse(script, argv)
     console = terminal()
     try:
@@ -58,15 +61,15 @@ def _dispatch(script: Script, arguments: "argparse.Namespace", console: "Console
     elsewhere = (arguments.data, arguments.download_dataset, arguments.detections)
     on_demo = all(place is None for place in elsewhere)
 
-    def resolve(set_id: str) -> "Resolved":
-        one = catalogue.resolve(set_id, overrides=arguments.override, demo=on_demo)
+    def resolve(set_id: str, *more: str) -> "Resolved":
+        one = catalogue.resolve(set_id, overrides=[*arguments.override, *more], demo=on_demo)
         if one.task not in (None, script.name):
             raise UserError(f"set {set_id} belongs to {one.task}.py; run it there.")
         return one
 
     plans = [_plan(resolve, set_id) for set_id in arguments.parameter_set]
     resolved = [plan.resolved for plan in plans]
-    every = [one for plan in plans for one in (*plan.members, plan.resolved)]
+    every = [one for plan in plans if not plan.is_study for one in (*plan.members, plan.resolved)]
     if len({one.settings.training.deterministic for one in every}) > 1:
         raise UserError(
             "training.deterministic differs between these sets, and holds for the whole process; "
@@ -76,7 +79,8 @@ def _dispatch(script: Script, arguments: "argparse.Namespace", console: "Console
         show.parameters(console, resolved)
     elif arguments.show_results:
         folders = {beside(script, one.settings.paths.runs) for one in resolved}
-        show.results(console, folders, catalogue.set_ids(script.name))
+        set_ids = catalogue.set_ids(script.name)
+        show.results(console, folders, set_ids, studies=list(filter(catalogue.is_study, set_ids)))
     elif arguments.download_dataset is not None:
         for one in resolved:
             name, evaluation = one.settings.dataset.name, arguments.mode == "eval"
@@ -84,7 +88,8 @@ def _dispatch(script: Script, arguments: "argparse.Namespace", console: "Console
     elif arguments.mode == "predict":
         _predict(script, arguments, resolved[0], console)
     else:
-        return _run(plans, Runs(script, arguments, console))
+        _refuse_study(plans, arguments)
+        return _run(plans, Runs(script, arguments, console), resolve)
     return 0
 
 
@@ -102,9 +107,10 @@ def _plan(resolve: "Callable[[str], Resolved]", set_id: str) -> Plan:
         raise UserError(f"set {set_id}: its ensemble names the set itself; leave it out.")
     members = tuple(_member(resolve, set_id, name) for name in names)
     for member in members:
-        if member.settings.ensemble:
+        kind = "an ensemble" if member.settings.ensemble else "a study"
+        if member.settings.ensemble or member.settings.study is not None:
             raise UserError(
-                f"set {set_id}: its member {member.settings.set_id} is an ensemble itself; name "
+                f"set {set_id}: its member {member.settings.set_id} is {kind} itself; name "
                 "that one's sets."
             )
     return Plan(one, members)
@@ -117,7 +123,24 @@ def _member(resolve: "Callable[[str], Resolved]", set_id: str, name: str) -> "Re
         raise ConfigError(f"set {set_id}, member {name} of its ensemble: {error}") from error
 
 
-def _run(plans: list[Plan], runs: Runs) -> int:
+def _refuse_study(plans: list[Plan], arguments: "argparse.Namespace") -> None:
+    """Refuse what a study cannot do, or what would have no effect on it."""
+    options = ("show_model", "check_limits", "output")
+    asked = [f"--{option}" for option in options if getattr(arguments, option)]
+    asked += [f"-m {arguments.mode}"] if arguments.mode != "dev" else []
+    for plan in plans:
+        if plan.is_study and asked:
+            raise UserError(f"{asked[0]} is for one network: {_arms_of(plan.resolved)}.")
+
+
+def _arms_of(resolved: "Resolved") -> str:
+    """What to name instead of a study."""
+    study, set_id = resolved.settings.study, resolved.settings.set_id
+    arms = ", ".join(f"{set_id}/{name}" for name in (study.arms if study else ()))
+    return f"set {set_id} is a study; name one of its arms with -s: {arms}"
+
+
+def _run(plans: list[Plan], runs: Runs, resolve: "Callable[..., Resolved]") -> int:
     """Show, score or run the sets."""
     arguments = runs.arguments
     seed = (arguments.seed or [plans[0].resolved.settings.seed])[0]
@@ -140,9 +163,15 @@ def _run(plans: list[Plan], runs: Runs) -> int:
         )
         return 0
     runs.check(plans)
+    statuses = [0]
     for plan in plans:
-        runs.of(plan)
+        if plan.is_study:
+            statuses.append(run_study(runs, plan.resolved, resolve))
+        else:
+            runs.of(plan)
     runs.compare()
+    if any(statuses):
+        return max(statuses)
     passed = all(limits.all_passed(one.limits) for one in runs.finished.values())
     return 1 if arguments.check_limits and not passed else 0
 
@@ -172,6 +201,8 @@ def _latest_model(script: Script, resolved: "Resolved") -> Path:
             f"set {set_id} is an ensemble of {', '.join(resolved.settings.ensemble)}; predict with "
             "one of these, or name a file with --model."
         )
+    if resolved.settings.study is not None:
+        raise UserError(f"{_arms_of(resolved)}; or name a file with --model.")
     latest = beside(script, resolved.settings.paths.runs) / set_id / "latest"
     for candidate in (latest / "model.keras", *sorted(latest.glob("fold*/model.keras"))):
         if candidate.exists():

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from utils import backend, datasets
 from utils.cli import fetch, show
@@ -26,10 +26,11 @@ DEMO_NOTE = (
     "nothing about real audio."
 )
 DETERMINING = (
-    "dataset", "audio", "features", "augment", "feature_augment", "view_augment", "model", "models",
-    "training", "export",
+    "dataset", "audio", "features", "augment", "feature_augment", "view_augment", "segments",
+    "model", "models", "training", "export",
 )  # fmt: skip
 """Sections that decide what is trained and exported; the others may change without a new run."""
+_OF_DATA = {"dataset", "audio", "segments"}  # sections that decide what is loaded
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,11 @@ class Plan:
 
     resolved: "Resolved"
     members: tuple["Resolved", ...] = ()
+
+    @property
+    def is_study(self) -> bool:
+        """Whether the set is a study, whose arms are run by processes of their own."""
+        return self.resolved.settings.study is not None
 
 
 @dataclass
@@ -66,7 +72,10 @@ class Runs:
     def check(self, plans: "Sequence[Plan]") -> None:
         """Build every set's network before the first of several is trained."""
         sets = {
-            one.settings.set_id: one for plan in plans for one in plan.members or (plan.resolved,)
+            one.settings.set_id: one
+            for plan in plans
+            for one in plan.members or (plan.resolved,)
+            if not plan.is_study
         }
         for one in sets.values() if len(sets) > 1 else ():
             self.script.check(self.job(one, one.settings.seed, notes=False))
@@ -110,7 +119,7 @@ class Runs:
         """Refuse members that would predict different clips, before the first is trained."""
         first, *others = plan.members
         for member in (*others, plan.resolved):
-            if self._data(member)[1].judged != self._data(first)[1].judged:
+            if self.data(member)[1].judged != self.data(first)[1].judged:
                 pair = f"{first.settings.set_id} and {member.settings.set_id}"
                 told = f"its members {pair}" if member in others else f"its member {pair}"
                 raise UserError(
@@ -126,7 +135,8 @@ class Runs:
         """Print and write the comparison of several runs."""
         if len(self.finished) < 2:
             return
-        folder = next(iter(self.finished)).parents[1] / "comparisons"
+        first, results = next(iter(self.finished.items()))
+        folder = first.parents[1 + results.set_id.count("/")] / "comparisons"
         show.comparison(
             self.console,
             list(self.finished.values()),
@@ -136,7 +146,7 @@ class Runs:
     def job(self, resolved: "Resolved", seed: int, *, notes: bool = True) -> Job:
         """Find the data, generated where none is given, tell its notes, and start TensorFlow."""
         settings = resolved.settings.model_copy(update={"seed": seed})
-        root, data = self._data(resolved)
+        root, data = self.data(resolved)
         for note in data.notes if notes else ():
             self.console.print(f"note: {note}", style="yellow", markup=False, soft_wrap=True)
         backend.start(deterministic=settings.training.deterministic)
@@ -152,17 +162,25 @@ class Runs:
             demo_differences=resolved.demo_differences,
         )
 
-    def _data(self, resolved: "Resolved") -> tuple[Path, datasets.DataSet]:
-        """Folder of a set's data, and the data, read once a command."""
+    def folder(self, resolved: "Resolved", seed: int) -> Path:
+        """Folder of a run of a set with a network of its own, made or not."""
+        settings, data = resolved.settings, self.data(resolved)[1]
+        name = f"{data.name}-{seed}-{digest([determining(resolved), data.identity])}"
+        return beside(self.script, settings.paths.runs) / settings.set_id / name
+
+    def data(self, resolved: "Resolved") -> tuple[Path, datasets.DataSet]:
+        """Folder of a set's data, and the data, read once a command for all sets that share it."""
         settings = resolved.settings
-        if settings.set_id not in self._read:
+        asked = settings.model_dump(mode="json", include=_OF_DATA)
+        key = digest([asked, settings.training.folds, settings.paths.demo, settings.paths.cache])
+        if key not in self._read:
             root, name = self.arguments.data, None
             if root is None:
                 self._require_demo(settings.dataset.name)
                 self.console.print(DEMO_NOTE, style="yellow")
                 folder = beside(self.script, settings.paths.demo)
                 root, name = fetch.demo_data(self.console, folder, self.script.demo), "demo"
-            self._read[settings.set_id] = (
+            self._read[key] = (
                 root,
                 datasets.load(
                     settings.dataset,
@@ -173,7 +191,7 @@ class Runs:
                     name=name,
                 ),
             )
-        return self._read[settings.set_id]
+        return self._read[key]
 
     def _require_demo(self, name: str) -> None:
         readers = self.script.demo_names
@@ -185,14 +203,11 @@ class Runs:
 
     def _open(self, resolved: "Resolved", job: Job, members: list[str] | None = None) -> Run:
         parameters = resolved.parameters() | {"seed": job.settings.seed}
-        determining = {key: parameters[key] for key in DETERMINING}
-        if members is not None:
-            determining = {"members": members}
         return open_run(
             runs=beside(self.script, job.settings.paths.runs),
             set_id=job.settings.set_id,
             parameters={key: value for key, value in parameters.items() if key != "paths"},
-            determining=determining,
+            determining=determining(resolved) if members is None else {"members": members},
             data=job.data.name,
             identity=job.data.identity,
             seed=job.settings.seed,
@@ -201,6 +216,12 @@ class Runs:
             overwrite=self.arguments.overwrite,
             tensorboard=self.arguments.tensorboard,
         )
+
+
+def determining(resolved: "Resolved") -> dict[str, Any]:
+    """What decides the folder of a run: what is trained and exported."""
+    parameters = resolved.parameters()
+    return {key: parameters[key] for key in DETERMINING}
 
 
 def beside(script: Script, setting: str) -> Path:

@@ -39,14 +39,27 @@ def parameters(console: "Console", resolved: "Sequence[Resolved]") -> None:
         console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-def results(console: "Console", folders: Iterable[Path], set_ids: Sequence[str]) -> None:
-    """List the finished runs of a script's sets; say which cannot be read."""
+def results(
+    console: "Console",
+    folders: Iterable[Path],
+    set_ids: Sequence[str],
+    *,
+    studies: Sequence[str] = (),
+) -> None:
+    """List the finished runs of a script's sets; say which cannot be read.
+
+    Args:
+        console: where to print.
+        folders: of all runs.
+        set_ids: the sets.
+        studies: those of them whose arms have runs, in folders of their own.
+    """
     paths = [
         path
         for folder in sorted(folders)
         for set_id in set_ids
-        for path in sorted((folder / set_id).glob("*/results.json"))
-        if path.parent.name != "latest"
+        for path in sorted((folder / set_id).glob(f"{'*/' * (set_id in studies)}*/results.json"))
+        if "latest" not in path.relative_to(folder).parts
     ]
     if not paths:
         console.print("no finished runs yet")

@@ -7,13 +7,15 @@ from utils.config.places import MarkedDict
 
 _ONE_NAME = ("training", "optimizer")
 _NETWORK = ("model",)
+_WHOLE = ("dataset", "music", "stems")
 
 
 def merge(base: MarkedDict, over: MarkedDict, path: tuple[str, ...] = ()) -> MarkedDict:
     """Lay ``over`` over ``base``; each key keeps the line of the one that it comes from.
 
-    Two mappings are replaced instead of merged: an optimizer by one of another name, and a
-    ``model`` section by one that names another network (the constants belong to the network).
+    Three mappings are replaced instead of merged: an optimizer by one of another name, a ``model``
+    section by one that names another network (the constants belong to the network), and the stems
+    of songs, whose order is that of the network's outputs.
 
     Args:
         base: what is laid under; not changed.
@@ -39,9 +41,21 @@ def _laid(base: Any, over: Any, path: tuple[str, ...]) -> Any:
 
 
 def _replaces(base: Mapping[str, Any], over: Mapping[str, Any], path: tuple[str, ...]) -> bool:
-    path = path[1:] if path[:1] == ("demo",) else path
+    path = _inside(path)
     if path == _ONE_NAME:
         return bool(over) and over.keys() != base.keys()
+    if path == _WHOLE:
+        return bool(over)
     if path == _NETWORK:
         return any(key in over and over[key] != base.get(key) for key in ("use", "layers"))
     return False
+
+
+def _inside(path: tuple[str, ...]) -> tuple[str, ...]:
+    """The path inside a set of what stands in ``demo``, or is an arm's in ``study``."""
+    path = path[1:] if path[:1] == ("demo",) else path
+    if path[:2] == ("study", "common"):
+        path = path[2:]
+    elif path[:2] == ("study", "arms"):
+        path = path[3:]
+    return path[1:] if path[:1] == ("demo",) else path

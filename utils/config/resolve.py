@@ -1,6 +1,8 @@
 """task.yaml and what lies over it, resolved to the settings of one set.
 
 Order: ``defaults`` <- ``based_on`` chain <- set <- ``demo:`` block (demo data only) <- overrides.
+An arm of a study is a set too, ``STUDY/ARM``: its base as it would run <- ``study.common`` <- the
+arm <- overrides.
 A ``--param_file`` is laid over task.yaml block by block before that: defaults over defaults, sets
 of the same id over each other, models by name.
 """
@@ -24,6 +26,8 @@ from utils.config.places import (
     without,
 )
 from utils.config.schema import Settings
+from utils.config.study_parts import Study, nested, own_keys, take_apart
+from utils.config.study_section import rate_text
 from utils.config.validate import validate
 from utils.errors import ConfigError
 
@@ -65,17 +69,26 @@ class Catalogue:
     models: MarkedDict
 
     def set_ids(self, task: str | None = None) -> list[str]:
-        """Ids of the sets in order of the file.
+        """Ids of the sets in order of the file; of a study its own, not those of its arms.
 
         Args:
-            task: only the sets of this script (their key ``task``, inherited by ``based_on``) and
-                those of no script; None lists all.
+            task: only the sets of this script (their key ``task``, inherited by ``based_on`` and
+                by a study from its base) and those of no script; None lists all.
         """
-        return [
-            set_id
-            for set_id in self.sets
-            if task is None or self._merged(set_id).get("task", task) == task
-        ]
+        return [one for one in self.sets if task is None or self._task(one) in (None, task)]
+
+    def _task(self, set_id: str) -> Any:
+        """Script of a set, as written."""
+        data = merge(self.defaults, self._merged(set_id))
+        study = data.get("study")
+        base = study.get("base") if isinstance(study, MarkedDict) else None
+        if "task" not in data and isinstance(base, str) and base in self.sets:
+            return self._merged(base).get("task")
+        return data.get("task")
+
+    def is_study(self, set_id: str) -> bool:
+        """Whether a set is a study."""
+        return self._merged(set_id).get("study") is not None
 
     def description(self, set_id: str) -> str:
         """Description of a set.
@@ -91,29 +104,86 @@ class Catalogue:
         """Merge and check one set.
 
         Args:
-            set_id: id of the set.
-            overrides: ``KEY=VALUE`` each, such as ``training.epochs=5``; the value is YAML.
+            set_id: id of the set; of an arm of a study ``STUDY/ARM``, or ``STUDY/ARM@RATE`` with
+                another learning rate than the arm is written with. A study resolves to what its
+                arms have in common, beside its section ``study``; all its arms are checked.
+            overrides: ``KEY=VALUE`` each, such as ``training.epochs=5``; the value is YAML. Those
+                of ``study`` change a study, the others each of its arms.
             demo: whether the run uses demo data, so that the set's ``demo:`` block applies.
 
         Raises:
             ConfigError: when there is no such set, or something in it is wrong.
         """
-        data = merge(self.defaults, self._merged(set_id))
-        task, demo_block = data.get("task"), data.get("demo", MarkedDict())
-        if task is not None and not isinstance(task, str):
-            raise _in_set(data, "task").error(f"expected a script's name, received {shown(task)}.")
-        if not isinstance(demo_block, MarkedDict):
-            raise _in_set(data, "demo").error(f"expected a mapping, received {shown(demo_block)}.")
-        data = without(data, "based_on", "task", "demo")
-        on_demo = merge(data, demo_block)
-        if demo:
-            data = on_demo
-        else:
-            self._checked(on_demo)  # a mistake in the block shows on real data too
-        for override in overrides:
-            data = merge(data, _override(override))
-        differences = _plain(demo_block) if demo else {}
-        return Resolved(self._checked(data), self.models, task, differences)
+        given = [_override(text) for text in overrides]
+        study_id, _, arm = set_id.rpartition("/")
+        if set_id not in self.sets and study_id in self.sets:
+            if not self.is_study(study_id):
+                raise ConfigError(f"{self.source}: the set '{study_id}' has no arms: no study.")
+            return self._arm(self._study(study_id, given, demo=demo), arm, demo=demo)
+        data = self._merged(set_id)
+        if data.get("study") is not None:
+            if not demo and "demo" in data:  # a mistake in the block shows on real data too
+                self._whole(self._study(set_id, [], demo=True), data, demo=True)
+            return self._whole(self._study(set_id, given, demo=demo), data, demo=demo)
+        for one in given:
+            if "study" in one:
+                raise Place("study").at(one, "study").error(f"the set '{set_id}' is no study.")
+        layer = merge(self.defaults, data)
+        return self._laid_out([layer], given, _script(layer), demo=demo)
+
+    def _laid_out(
+        self,
+        layers: Sequence[MarkedDict],
+        given: Sequence[MarkedDict],
+        task: str | None,
+        *,
+        demo: bool,
+    ) -> Resolved:
+        """A set made of layers, each with a ``demo`` block of its own, and of overrides."""
+        data, differences = _over_each_other(layers, demo=demo)
+        if not demo:  # a mistake in a block shows on real data too
+            self._checked(_over_each_other(layers, demo=True)[0])
+        for one in given:
+            data = merge(data, one)
+        return Resolved(self._checked(data), self.models, task, _plain(differences))
+
+    def _study(self, set_id: str, given: Sequence[MarkedDict], *, demo: bool) -> Study:
+        """A study taken apart."""
+
+        def base(name: str, place: Place) -> MarkedDict:
+            if name not in self.sets:
+                raise place.error(f"there is no set '{name}'.{nearest_or_all(name, self.sets)}")
+            layer = merge(self.defaults, self._merged(name))
+            _script(layer)
+            return layer
+
+        return take_apart(set_id, self._merged(set_id), given, demo=demo, base=base)
+
+    def _whole(self, study: Study, data: MarkedDict, *, demo: bool) -> Resolved:
+        """What the arms of a study have in common, and its section; every arm is checked."""
+        own = own_keys(study.set_id, str(data.get("description", "")))
+        own.put("study", study.section, data.marks.get("study"))
+        found = self._laid_out([*study.layers, own], study.given, study.task, demo=demo)
+        for arm in found.settings.study.arms if found.settings.study else ():
+            self._arm(study, arm, demo=demo)
+        return found
+
+    def _arm(self, study: Study, named: str, *, demo: bool) -> Resolved:
+        """An arm, ``ARM`` or ``ARM@RATE``, as a set of its own."""
+        name, at, text = named.partition("@")
+        arm = study.arm(name)
+        found = self._laid_out(arm.layers, study.given, study.task, demo=demo)
+        if not at and not arm.searched:
+            return found
+        optimizer = found.settings.training.optimizer
+        written = arm.written_rate(optimizer)
+        rate = arm.rate(text) if at else written
+        if rate == written:
+            return found
+        keys = ("training", "optimizer", *optimizer, "learning_rate")
+        changed = nested(keys, rate, arm.place.mark)
+        own = own_keys(f"{arm.set_id}@{rate_text(rate)}", found.settings.description)
+        return self._laid_out([*arm.layers, own], [*study.given, changed], study.task, demo=demo)
 
     def _checked(self, data: MarkedDict) -> Settings:
         """Settings whose network and parts are all there."""
@@ -217,23 +287,39 @@ def _sets(content: MarkedDict) -> Iterator[tuple[str, MarkedDict]]:
 def _override(text: str) -> MarkedDict:
     """The nested mapping that ``a.b=VALUE`` stands for."""
     source = f"--override {text}"
-    mark = Mark(source)
     key, equals, written = text.partition("=")
     names = key.strip().split(".")
     if not equals or not all(names):
         raise ConfigError(f"{source}: expected KEY=VALUE such as training.epochs=5.")
     if names[0] in _SET_ONLY:
         raise ConfigError(f"{source}: '{names[0]}' cannot be overridden; choose a set with -s.")
-    value = parse_yaml(written, source, lines=False, path=key.strip())
-    for name in reversed(names):
-        outer = MarkedDict(mark=mark)
-        outer.put(name, value, mark)
-        value = outer
-    return value
+    return nested(names, parse_yaml(written, source, lines=False, path=key.strip()), Mark(source))
+
+
+def _over_each_other(layers: Sequence[MarkedDict], *, demo: bool) -> tuple[MarkedDict, MarkedDict]:
+    """Layers merged, on demo data each followed by its ``demo`` block; and these blocks."""
+    data, blocks = MarkedDict(), MarkedDict()
+    for layer in layers:
+        block = layer.get("demo", MarkedDict())
+        if not isinstance(block, MarkedDict):
+            raise _in_set(layer, "demo").error(f"expected a mapping, received {shown(block)}.")
+        data = merge(data, without(layer, "based_on", "task", "demo"))
+        if demo:
+            data, blocks = merge(data, block), merge(blocks, block)
+    return data, blocks
+
+
+def _script(data: MarkedDict) -> str | None:
+    """Script that a set belongs to; None for every script."""
+    task = data.get("task")
+    if task is not None and not isinstance(task, str):
+        raise _in_set(data, "task").error(f"expected a script's name, received {shown(task)}.")
+    return task
 
 
 def _in_set(data: MarkedDict, key: str) -> Place:
-    return Place("sets." + str(data.get("set_id", "?"))).at(data, key)
+    set_id = data.get("set_id")
+    return Place(f"sets.{set_id}" if set_id else "study").at(data, key)
 
 
 def _plain(value: Any) -> Any:

@@ -39,6 +39,7 @@ from utils.config.separation_sections import (
     SeparationSettings,
     SpeakerSettings,
 )
+from utils.config.study_section import SearchSettings, StudySettings
 
 __all__ = [
     "AudioSettings",
@@ -62,12 +63,14 @@ __all__ = [
     "PitchShiftSettings",
     "ReportSettings",
     "ScheduleSettings",
+    "SearchSettings",
     "SegmentSettings",
     "SelectSettings",
     "SeparationSettings",
     "Settings",
     "ShiftSettings",
     "SpeakerSettings",
+    "StudySettings",
     "SubmissionSettings",
     "TrainingSettings",
     "ValidationSettings",
@@ -172,6 +175,11 @@ class TrainingSettings(Section):
         description="auto mirrors over all GPUs if there are several; sound events take one",
     )
     checkpoint_epochs: Count = Field(1, description="epochs between full-state checkpoints")
+    log_steps: Annotated[int, Field(ge=0)] = Field(
+        0,
+        description="first steps of the training whose loss and gradient norm (before any "
+        "clipping) are written to steps.csv; 0: none; TensorFlow on one device",
+    )
 
     @model_validator(mode="after")
     def xla_is_not_deterministic(self) -> "TrainingSettings":
@@ -316,6 +324,11 @@ class Settings(Section):
         (),
         description="sets that are run and averaged, with weights fitted out of fold; the set's "
         "own features, network, training, export, shifts and calibration are not used then",
+    )
+    study: StudySettings | None = Field(
+        None,
+        description="a set that is varied, arm by arm, and compared; such a set has no other keys "
+        "than `task` and `description`, and `demo: {study: ...}`",
     )
     seed: Annotated[int, Field(ge=0)] = Field(
         0, description="of weights, order and augmentation; 0 is a seed like any other"

@@ -4,13 +4,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from utils.config.fields import AsGiven, Count, Fraction, Many, Positive, Section, misplaced
+from utils.config.fields import Count, Fraction, Many, Positive, Section, misplaced
 
 
 class MusicSettings(Section):
     """Songs and their stems (data sets ``musdb`` and ``spleeter``)."""
 
-    stems: AsGiven[dict[str, Many[str]]] = Field(
+    stems: dict[str, Many[str]] = Field(
         default_factory=dict,
         description="what is to be separated, in order, and the stems of which each is the sum: "
         "`accompaniment: [drums, bass, other]`; files NAME.wav of musdb, columns NAME_path of "

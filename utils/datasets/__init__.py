@@ -13,6 +13,9 @@ from utils.datasets.dacon import load_dacon, load_dacon_evaluation
 from utils.datasets.desed import load_desed, load_desed_evaluation
 from utils.datasets.download import download
 from utils.datasets.leaks import refuse_known
+from utils.datasets.manifests import load_svoice
+from utils.datasets.music import load_musdb, load_spleeter
+from utils.datasets.speakers import load_speakers
 from utils.datasets.tables import nearest
 from utils.datasets.tau import EDITIONS
 from utils.datasets.tau import load_development as _load_tau
@@ -44,6 +47,10 @@ LOADERS: dict[str, Loader] = {
     "csv": Loader(load_csv),
     "dacon": Loader(load_dacon, needs=("audio",)),
     "desed": Loader(load_desed),
+    "musdb": Loader(load_musdb),
+    "speakers": Loader(load_speakers, needs=("audio", "cache")),
+    "spleeter": Loader(load_spleeter),
+    "svoice": Loader(load_svoice),
     "words": Loader(load_words, needs=("audio", "cache")),
 }
 """Loader of labelled data by ``dataset.name``."""

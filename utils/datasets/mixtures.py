@@ -155,7 +155,7 @@ def kept(
         UserError: when the folder cannot be written.
     """
     used = [[part.words[row] for row in np.unique(part.recipes.rows)] for part in parts]
-    states = [[_state(clip) for clip in clips] for clips in used]
+    states = [[file_state(clip) for clip in clips] for clips in used]
     fixed = {
         "code": CODE_VERSION,
         "classes": list(classes),
@@ -166,11 +166,9 @@ def kept(
     times = [[time for _, time in files] for files in states]
     signal = audio.model_dump(include={"sample_rate", "seconds", "short_clips"})
     folder = cache / "mixtures" / digest([fixed, times, signal], length=_DIGITS)
-    with writing(folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with _only_one(folder):
-            if not folder.is_dir():
-                write_new(folder, parts, classes=classes, audio=audio)
+    with only_one(folder):
+        if not folder.is_dir():
+            write_new(folder, parts, classes=classes, audio=audio)
     name = f"{title}-{digest(fixed, length=6)}"
     return {part.name: _clips(part, classes, folder, name) for part in parts}
 
@@ -196,23 +194,55 @@ def write_new(
         DataError: for a recording that cannot be used.
         UserError: when the folder cannot be written.
     """
-    beside = folder.absolute().with_name(f".{folder.absolute().name}.part")
     total = sum(len(part.labels) for part in parts)
+    with new_folder(folder) as beside:
+        for sub_folder in {part.folder for part in parts}:
+            (beside / sub_folder).mkdir(exist_ok=True)
+        _write_tables(beside, parts, classes)
+        done = 0
+        for part in parts:
+            for written in _write_audio(beside, part, audio):
+                done += written
+                if progress is not None:
+                    progress(done, total)
+
+
+@contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """A folder to fill, which gets its name once it is complete; else nothing stays of it.
+
+    Args:
+        folder: absent or empty.
+
+    Yields:
+        The hidden folder beside it.
+
+    Raises:
+        UserError: when the folder cannot be written.
+    """
+    beside = folder.absolute().with_name(f".{folder.absolute().name}.part")
     with writing(folder):
         shutil.rmtree(beside, ignore_errors=True)  # what a killed process left
         try:
-            for sub_folder in {part.folder for part in parts}:
-                (beside / sub_folder).mkdir(parents=True, exist_ok=True)
-            _write_tables(beside, parts, classes)
-            done = 0
-            for part in parts:
-                for written in _write_audio(beside, part, audio):
-                    done += written
-                    if progress is not None:
-                        progress(done, total)
+            beside.mkdir(parents=True)
+            yield beside
             beside.rename(folder)
         finally:
             shutil.rmtree(beside, ignore_errors=True)
+
+
+@contextmanager
+def only_one(folder: Path) -> Iterator[None]:
+    """Let one process at a time make this folder; the lock goes with its process.
+
+    Raises:
+        UserError: when the folder around it cannot be written.
+    """
+    with writing(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with folder.with_name(f".{folder.name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
 
 def unusable(
@@ -235,7 +265,7 @@ def unusable(
     """
     known = None
     if cache is not None:
-        states = [(clip.name, *_state(clip)) for clip in clips]
+        states = [(clip.name, *file_state(clip)) for clip in clips]
         lengths = [CODE_VERSION, audio.sample_rate, audio.seconds]
         known = cache / "mixtures" / f"unusable-{digest([lengths, states], length=_DIGITS)}.json"
         if known.is_file():
@@ -283,11 +313,16 @@ def _write_audio(folder: Path, part: Part, audio: AudioSettings) -> Iterator[int
         yield len(rows)
 
 
-def _write_pcm16(path: Path, samples: np.ndarray, sample_rate: int) -> None:
-    """Write samples within ±1 as a wav file of 16 bits; a full disk is an ``OSError``."""
+def write_whole_numbers(path: Path, samples: np.ndarray, sample_rate: int) -> None:
+    """Write whole numbers (samples,) as a wav file of 16 bits; a full disk is an ``OSError``."""
     with path.open("wb") as stream, wave.open(stream, "wb") as writer:
         writer.setparams((1, 2, sample_rate, len(samples), "NONE", "not compressed"))
-        writer.writeframes(np.rint(samples * 32_768.0).astype("<i2").tobytes())
+        writer.writeframes(samples.astype("<i2").tobytes())
+
+
+def _write_pcm16(path: Path, samples: np.ndarray, sample_rate: int) -> None:
+    """Write samples within ±1 as a wav file of 16 bits."""
+    write_whole_numbers(path, np.rint(samples * 32_768.0), sample_rate)
 
 
 def _write_tables(folder: Path, parts: Sequence[Part], classes: Sequence[str]) -> None:
@@ -346,18 +381,10 @@ def _recipe_digest(part: Part) -> str:
     return content.hexdigest()
 
 
-def _state(clip: Clip) -> tuple[int, int]:
-    """Size and modification time of a recording."""
+def file_state(clip: Clip) -> tuple[int, int]:
+    """Size and modification time of a recording; a ``DataError`` when it has vanished."""
     try:
         status = clip.path.stat()
     except OSError as error:
         raise DataError(f"{clip.path}: the recording has vanished; restore it.") from error
     return status.st_size, status.st_mtime_ns
-
-
-@contextmanager
-def _only_one(folder: Path) -> Iterator[None]:
-    """Let one process at a time make this folder; the lock goes with its process."""
-    with folder.with_name(f".{folder.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

@@ -9,6 +9,9 @@ from utils.experiment.job import Job
 from utils.experiment.labelled import finish as finish_labels
 from utils.experiment.labels import label_files
 from utils.experiment.publish import publish
+from utils.experiment.separate_files import separate_files
+from utils.experiment.separation import SeparationExperiment
+from utils.experiment.separation_checks import check_separation
 from utils.experiment.submission import submit
 
 __all__ = [
@@ -18,13 +21,16 @@ __all__ = [
     "EventExperiment",
     "Job",
     "Member",
+    "SeparationExperiment",
     "check_clips",
     "check_events",
+    "check_separation",
     "detect_files",
     "finish_labels",
     "keep",
     "label_files",
     "publish",
     "read_member",
+    "separate_files",
     "submit",
 ]

@@ -10,6 +10,7 @@ import numpy as np
 from utils import pipeline, targets
 from utils.augment import Augment, chain
 from utils.config.feature_sections import NormaliseSettings
+from utils.console import bar
 from utils.datasets import Clip, Fold
 from utils.experiment.job import Job
 from utils.features import (
@@ -32,18 +33,15 @@ BLOCK = 256  # clips whose features are in memory at once
 
 def stored(job: Job, representation: Representation, clips: Sequence[Clip]) -> FeatureStore:
     """Features of clips: found, or computed in parallel with a bar on the console."""
-    from rich.progress import Progress
-
     settings = job.settings
-    with Progress(console=job.console, transient=True) as bar:
-        task = bar.add_task("  clips", total=len(clips))
+    with bar(job.console, "  clips") as progress:
         return extract(
             clips,
             representation,
             audio=settings.audio,
             folder=job.cache,
             jobs=settings.pipeline.jobs,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
+            progress=progress,
         )
 
 

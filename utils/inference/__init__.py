@@ -13,6 +13,7 @@ from utils.inference.predictor import (
     save_keras,
 )
 from utils.inference.refinement import Refinement
+from utils.inference.separator import Separator
 
 __all__ = [
     "Decisions",
@@ -21,6 +22,7 @@ __all__ = [
     "Metadata",
     "Predictor",
     "Refinement",
+    "Separator",
     "compare",
     "latency_ms",
     "load_keras",

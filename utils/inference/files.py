@@ -39,7 +39,8 @@ class FilePredictor:
         """Rebuild the front end from the model's metadata.
 
         Raises:
-            UserError: when the file carries no metadata, or such that cannot be used.
+            UserError: when the file carries no metadata, or such that cannot be used, or separates
+                sources.
         """
         from pydantic import ValidationError
 
@@ -51,6 +52,11 @@ class FilePredictor:
             raise UserError(
                 f"{predictor.path}: carries no class names and feature parameters, so it cannot be "
                 "used on audio files; export it with this program."
+            )
+        if metadata.separation is not None:
+            raise UserError(
+                f"{predictor.path}: separates sources, it tells no labels; use it with "
+                "task_separation.py."
             )
         try:
             audio = AudioSettings.model_validate(metadata.audio)

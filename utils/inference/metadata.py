@@ -16,7 +16,7 @@ from typing import Any
 from utils.errors import UserError
 from utils.files import write_text
 
-VERSION = 3
+VERSION = 4
 """Of the JSON; a file of another version is refused."""
 
 ENTRY = "dcase_keras_pipeline"
@@ -43,6 +43,8 @@ class Metadata:
         shifts_seconds: test-time augmentation that belongs to the system; (0.0,) is none.
         temperature: of its calibration; 1 is none.
         decisions: ``Decisions.as_dict()`` of a network of sound events; None for other tasks.
+        separation: ``SeparationSettings`` as plain data of a network that separates sources; None
+            for other tasks.
         version: of this format.
     """
 
@@ -55,6 +57,7 @@ class Metadata:
     shifts_seconds: tuple[float, ...] = (0.0,)
     temperature: float = 1.0
     decisions: dict[str, Any] | None = None
+    separation: dict[str, Any] | None = None
     version: int = VERSION
 
     def to_json(self) -> str:
@@ -115,6 +118,7 @@ _CHECKS = {
     "shifts_seconds": _is_numbers,
     "temperature": lambda value: isinstance(value, int | float) and value > 0,
     "decisions": lambda value: value is None or isinstance(value, dict),
+    "separation": lambda value: value is None or isinstance(value, dict),
 }
 
 

@@ -18,6 +18,21 @@
 """
 
 from utils.pipeline.batches import evaluation_batches, steps, training_batches
-from utils.pipeline.sources import Mixtures, Source, sample
+from utils.pipeline.segments import Segments, Stretches, Track, even_stretches
+from utils.pipeline.sources import Drawn, Mixtures, Source, sample
+from utils.pipeline.voices import Voices
 
-__all__ = ["Mixtures", "Source", "evaluation_batches", "sample", "steps", "training_batches"]
+__all__ = [
+    "Drawn",
+    "Mixtures",
+    "Segments",
+    "Source",
+    "Stretches",
+    "Track",
+    "Voices",
+    "evaluation_batches",
+    "even_stretches",
+    "sample",
+    "steps",
+    "training_batches",
+]

@@ -1,13 +1,13 @@
 """Sources to tf.data batches; the package says in which order, and why."""
 
 import math
+import weakref
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from utils.pipeline.sources import Mixtures, Source, mixed_batch
+from utils.pipeline.sources import Drawn, Source
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -21,16 +21,38 @@ Read = Callable[["tf.Tensor"], "tf.Tensor"]  # positions in source.rows, int64 (
 Labelled = Callable[["tf.Tensor"], tuple["tf.Tensor", Any]]  # an item to clips and their targets
 
 
-def steps(source: Source | Mixtures, batch_size: int) -> int:
+class Readers(list[Callable[..., Any]]):
+    """The Python functions of a data set, with the arrays that they read.
+
+    TensorFlow keeps what it is given as ``numpy_function`` until the process ends. So it is given
+    what finds these functions as long as their data set lives, which alone holds them: arrays of a
+    run that is over do not stay in memory.
+    """
+
+    def passed(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Hold a function; give what calls it while it is held."""
+        self.append(function)
+        held = weakref.ref(function)
+
+        def call(*arguments: Any) -> Any:
+            there = held()
+            if there is None:
+                raise RuntimeError("the data set that these batches belong to is gone")
+            return there(*arguments)
+
+        return call
+
+
+def steps(source: Source | Drawn, batch_size: int) -> int:
     """Batches of an epoch, the smaller last one included; with groups all are full."""
     if isinstance(source, Source) and source.groups:
         return min(rows // clips for rows, clips in source.groups)
-    clips = source.per_epoch if isinstance(source, Mixtures) else len(source.rows)
+    clips = len(source.rows) if isinstance(source, Source) else source.per_epoch
     return -(-clips // batch_size)
 
 
 def training_batches(
-    source: Source | Mixtures,
+    source: Source | Drawn,
     *,
     batch_size: int,
     seed: int,
@@ -46,7 +68,7 @@ def training_batches(
     other from it and never starts it anew.
 
     Args:
-        source: Clips and targets, or words of which they are mixed.
+        source: Clips and targets, or what draws them anew for every step.
         batch_size: Clips in a batch (of all replicas together); with groups their sum.
         seed: Of order, mixing and augmentation, at least 0.
         first_epoch: 0, or the epoch at which a resumed run goes on.
@@ -69,15 +91,15 @@ def training_batches(
     import tensorflow as tf
 
     order_seed, augment_seed = _tensor_seeds(seed)
-    last = prepare
-    if isinstance(source, Mixtures):
-        items = _step_numbers(steps(source, batch_size))
-        read = _mixed(source, batch_size=batch_size, seed=seed, memory_gb=memory_gb)
-    else:
+    last, readers = prepare, Readers()
+    if isinstance(source, Source):
         items = _positions(source, batch_size=batch_size, seed=order_seed)
         fixed, last = (prepare, None) if augment is None else (None, prepare)
-        clips = _prepared(source, fixed, batch_size=batch_size, memory_gb=memory_gb)
-        read = _labelled(clips, source)
+        clips = _prepared(source, fixed, readers, batch_size=batch_size, memory_gb=memory_gb)
+        read = _labelled(clips, source, readers)
+    else:
+        items = _step_numbers(steps(source, batch_size))
+        read = _drawn(source, readers, batch_size=batch_size, seed=seed, memory_gb=memory_gb)
 
     def seeded_items(epoch: "tf.Tensor") -> "tf.data.Dataset":
         epoch_seed = tf.random.fold_in(augment_seed, epoch)
@@ -94,7 +116,7 @@ def training_batches(
         return batch if last is None else last(batch), targets
 
     elements = tf.data.Dataset.range(first_epoch, epochs).flat_map(seeded_items)
-    return _batches(elements, make, batch_bytes=_raw_bytes(source, batch_size))
+    return _batches(elements, make, readers, batch_bytes=_raw_bytes(source, batch_size))
 
 
 def evaluation_batches(
@@ -107,14 +129,20 @@ def evaluation_batches(
     """Batches of a source once, in the order of its rows; arguments as ``training_batches``."""
     import tensorflow as tf
 
-    clips = _prepared(source, prepare, batch_size=batch_size, memory_gb=memory_gb)
+    readers = Readers()
+    clips = _prepared(source, prepare, readers, batch_size=batch_size, memory_gb=memory_gb)
     positions = tf.data.Dataset.range(len(source.rows)).batch(batch_size)
     batch_bytes = _raw_bytes(source, batch_size)
-    return _batches(positions, _labelled(clips, source), batch_bytes=batch_bytes)
+    labelled = _labelled(clips, source, readers)
+    return _batches(positions, labelled, readers, batch_bytes=batch_bytes)
 
 
 def _batches(
-    items: "tf.data.Dataset", make: "Callable[..., tuple[tf.Tensor, Any]]", *, batch_bytes: int
+    items: "tf.data.Dataset",
+    make: "Callable[..., tuple[tf.Tensor, Any]]",
+    readers: Readers,
+    *,
+    batch_bytes: int,
 ) -> "tf.data.Dataset":
     """Make features and targets of batches, in parallel and in order.
 
@@ -138,7 +166,9 @@ def _batches(
     options.threading.max_intra_op_parallelism = 1
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
     batches = items.map(made, num_parallel_calls=workers, deterministic=True)
-    return batches.prefetch(PREFETCH).with_options(options)
+    finished = batches.prefetch(PREFETCH).with_options(options)
+    finished.readers = readers  # iterators and data sets made of this one hold it
+    return finished
 
 
 def _positions(
@@ -196,33 +226,32 @@ def _step_numbers(count: int) -> "Callable[[tf.Tensor], tf.data.Dataset]":
     return lambda epoch: tf.data.Dataset.range(count).map(lambda step: tf.stack([epoch, step]))
 
 
-def _mixed(mixtures: Mixtures, *, batch_size: int, seed: int, memory_gb: float) -> Labelled:
+def _drawn(
+    source: Drawn, readers: Readers, *, batch_size: int, seed: int, memory_gb: float
+) -> Labelled:
     """Return a function of epoch and step to that batch's clips and targets."""
     import tensorflow as tf
 
-    if mixtures.array.nbytes <= memory_gb * GIGABYTE:
-        words = np.asarray(mixtures.array[mixtures.rows])
-        mixtures = replace(mixtures, array=words, rows=np.arange(len(words)))
+    kept, (clip, target) = source.held(memory_gb * GIGABYTE), source.shapes
 
     def batch_of(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         epoch, step = (int(number) for number in numbers)
-        count = min(batch_size, mixtures.per_epoch - step * batch_size)
-        return mixed_batch(mixtures, count, seed=seed, epoch=epoch, step=step)
+        count = min(batch_size, kept.per_epoch - step * batch_size)
+        return kept.batch(count, seed=seed, epoch=epoch, step=step)
+
+    called = readers.passed(batch_of)
 
     def read(numbers: "tf.Tensor") -> "tuple[tf.Tensor, tf.Tensor]":
-        # stateless: the same numbers are the same clips, so batches may be mixed in parallel
+        # stateless: the same numbers are the same clips, so batches may be drawn in parallel
         batch, targets = tf.numpy_function(
-            batch_of, [numbers], (tf.float32, tf.float32), stateful=False
+            called, [numbers], (tf.float32, tf.float32), stateful=False
         )
-        return (
-            tf.ensure_shape(batch, [None, mixtures.array.shape[1]]),
-            tf.ensure_shape(targets, [None, mixtures.class_count]),
-        )
+        return tf.ensure_shape(batch, [None, *clip]), tf.ensure_shape(targets, [None, *target])
 
     return read
 
 
-def _labelled(read: Read, source: Source) -> Labelled:
+def _labelled(read: Read, source: Source, readers: Readers) -> Labelled:
     """Return a function of positions to clips and targets, None for a source without."""
     import tensorflow as tf
 
@@ -231,7 +260,7 @@ def _labelled(read: Read, source: Source) -> Labelled:
     with tf.device("CPU:0"):
         targets = tf.nest.map_structure(tf.convert_to_tensor, source.targets)
 
-    more = {name: _reader(array, source.rows) for name, array in source.beside.items()}
+    more = {name: _reader(array, source.rows, readers) for name, array in source.beside.items()}
 
     def labelled(positions: "tf.Tensor") -> tuple["tf.Tensor", Any]:
         chosen = tf.nest.map_structure(lambda values: tf.gather(values, positions), targets)
@@ -245,6 +274,7 @@ def _labelled(read: Read, source: Source) -> Labelled:
 def _prepared(
     source: Source,
     prepare: "Callable[[tf.Tensor], tf.Tensor] | None",
+    readers: Readers,
     *,
     batch_size: int,
     memory_gb: float,
@@ -252,7 +282,7 @@ def _prepared(
     """Return a reader of prepared clips: from memory if the whole array's fit, else streamed."""
     import tensorflow as tf
 
-    stream = _reader(source.array, source.rows)
+    stream = _reader(source.array, source.rows, readers)
 
     def made(positions: "tf.Tensor") -> "tf.Tensor":
         batch = stream(positions)
@@ -267,10 +297,10 @@ def _prepared(
     for start in range(0, len(held), batch_size):
         stop = min(start + batch_size, len(held))
         held[start:stop] = make(tf.range(start, stop, dtype=tf.int64))
-    return _reader(held, np.arange(len(held)))
+    return _reader(held, np.arange(len(held)), readers)
 
 
-def _reader(array: np.ndarray, rows: np.ndarray) -> Read:
+def _reader(array: np.ndarray, rows: np.ndarray, readers: Readers) -> Read:
     """Return a reader of rows of an array, which stays where it is: in memory or in its file.
 
     NumPy reads, since a tensor that a data set captures is copied as a whole by each iterator.
@@ -282,9 +312,11 @@ def _reader(array: np.ndarray, rows: np.ndarray) -> Read:
     def rows_at(positions: np.ndarray) -> np.ndarray:
         return np.asarray(array[rows[positions]])
 
+    called = readers.passed(rows_at)
+
     def read(positions: "tf.Tensor") -> "tf.Tensor":
         # stateless: the same positions are the same clips, so batches may be read in parallel
-        batch = tf.numpy_function(rows_at, [positions], dtype, stateful=False)
+        batch = tf.numpy_function(called, [positions], dtype, stateful=False)
         return tf.ensure_shape(batch, [None, *shape])
 
     return read
@@ -298,10 +330,11 @@ def _tensor_seeds(seed: int) -> "tuple[tf.Tensor, tf.Tensor]":
     return tf.constant(order), tf.constant(augment)
 
 
-def _raw_bytes(source: Source | Mixtures, batch_size: int) -> int:
+def _raw_bytes(source: Source | Drawn, batch_size: int) -> int:
     """Memory of what is read for a batch."""
-    rows = batch_size * (source.settings.words if isinstance(source, Mixtures) else 1)
-    return rows * _bytes(source.array.shape[1:], source.array.dtype)
+    if isinstance(source, Source):
+        return batch_size * _bytes(source.array.shape[1:], source.array.dtype)
+    return batch_size * source.clip_bytes
 
 
 def _bytes(shape: tuple[int, ...], dtype: np.dtype) -> int:

@@ -1,7 +1,8 @@
 """Where batches come from: clips of an array, or clips that are mixed of its words."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Protocol, Self
 
 import numpy as np
 
@@ -13,6 +14,30 @@ Targets = np.ndarray | dict[str, np.ndarray] | None
 TRIAL = 256  # clips drawn to find out whether such clips can be drawn at all
 BLOCK = 64  # clips of a sample whose words are in memory at once
 _TRAINING, _SAMPLE = 0, 1  # streams of random numbers
+
+
+class Drawn(Protocol):
+    """Training clips that are drawn anew for every step, from (seed, epoch, step) alone."""
+
+    @property
+    def per_epoch(self) -> int:
+        """Clips of an epoch."""
+
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Shape of a clip, and of its targets."""
+
+    @property
+    def clip_bytes(self) -> int:
+        """Memory of what is read for a clip."""
+
+    def held(self, limit_bytes: float) -> Self:
+        """The same, in memory where what is read takes no more than so many bytes."""
+
+    def batch(
+        self, count: int, *, seed: int, epoch: int, step: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Clips of a step and their targets, float32 (count, ...) both."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +134,29 @@ class Mixtures:
         """Clips of an epoch."""
         return self.settings.train
 
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """(samples,) of a clip, (classes,) of its targets."""
+        return self.array.shape[1:], (self.class_count,)
+
+    @property
+    def clip_bytes(self) -> int:
+        """Memory of the words of a clip."""
+        return self.settings.words * self.array.shape[1] * self.array.itemsize
+
+    def held(self, limit_bytes: float) -> "Mixtures":
+        """The same; the words that are used in memory, if all of the array would fit."""
+        if self.array.nbytes > limit_bytes:
+            return self
+        words = np.asarray(self.array[self.rows])
+        return replace(self, array=words, rows=np.arange(len(words)))
+
+    def batch(
+        self, count: int, *, seed: int, epoch: int, step: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Mix the training clips of a step; waveforms and targets as :meth:`mix`."""
+        return self.mix(self.draw(generator(seed, _TRAINING, epoch, step), count))
+
     def draw(self, rng: np.random.Generator, count: int) -> mixing.Recipes:
         """Draw what clips are mixed of; the recipes' rows are places in ``rows``."""
         return mixing.draw(
@@ -143,7 +191,7 @@ def sample(mixtures: Mixtures, count: int, *, seed: int) -> tuple[np.ndarray, np
     Returns:
         Waveforms float32 (count, samples) and targets float32 (count, classes).
     """
-    recipes = mixtures.draw(_generator(seed, _SAMPLE), count)
+    recipes = mixtures.draw(generator(seed, _SAMPLE), count)
     waveforms = np.empty((count, mixtures.array.shape[1]), np.float32)
     targets = np.empty((count, mixtures.class_count), np.float32)
     for start in range(0, count, BLOCK):
@@ -154,14 +202,7 @@ def sample(mixtures: Mixtures, count: int, *, seed: int) -> tuple[np.ndarray, np
     return waveforms, targets
 
 
-def mixed_batch(
-    mixtures: Mixtures, count: int, *, seed: int, epoch: int, step: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Mix the training clips of a step, a function of (seed, epoch, step); as ``sample``."""
-    return mixtures.mix(mixtures.draw(_generator(seed, _TRAINING, epoch, step), count))
-
-
-def _generator(seed: int, *stream: int) -> np.random.Generator:
+def generator(seed: int, *stream: int) -> np.random.Generator:
     """Random numbers of their own for each seed and stream."""
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=stream))
 

@@ -81,6 +81,14 @@ MEASURES: dict[str, Measure] = {
         Measure("psds_scenario1_50", "PSDS 1, 50 thresholds", "PSDS 1 (50)", headline=False),
         Measure("psds_scenario2_50", "PSDS 2, 50 thresholds", "PSDS 2 (50)", headline=False),
         Measure("psds_scenario2_2021", "PSDS 2 as of 2021", "PSDS 2 (2021)", headline=False),
+        Measure("si_sdr_improvement", "SI-SDR improvement", "SI-SDRi", "dB", decimals=2),
+        Measure("sdr_improvement", "SDR improvement", "SDRi", "dB", decimals=2),
+        Measure("si_sdr", "SI-SDR", "SI-SDR", "dB", decimals=2, headline=False),
+        Measure("sdr", "SDR (whole files)", "uSDR", "dB", decimals=2, headline=False),
+        Measure("bss_sdr", "SDR (BSS Eval v4)", "SDR v4", "dB", decimals=2, headline=False),
+        Measure("bss_isr", "ISR (BSS Eval v4)", "ISR v4", "dB", decimals=2, headline=False),
+        Measure("bss_sir", "SIR (BSS Eval v4)", "SIR v4", "dB", decimals=2, headline=False),
+        Measure("bss_sar", "SAR (BSS Eval v4)", "SAR v4", "dB", decimals=2, headline=False),
         Measure("kl", "KL divergence", "KL", higher_is_better=False),
         Measure(
             "kl_uniform", "KL of the uniform", "Uniform", higher_is_better=False, headline=False

@@ -27,7 +27,11 @@ _STYLE = {
     "xtick.color": GREY, "ytick.color": GREY, "xtick.labelcolor": INK, "ytick.labelcolor": INK,
     "legend.frameon": False, "lines.linewidth": 1.6, "figure.dpi": 100.0,
 }  # fmt: skip
-_NAMES = {"categorical_accuracy": "accuracy", "binary_accuracy": "accuracy"}
+_NAMES = {
+    "categorical_accuracy": "accuracy",
+    "binary_accuracy": "accuracy",
+    "si_sdr_improvement": "SI-SDR improvement (dB)",
+}
 PANELS_A_ROW = 3
 _NO_CURVES = ("epoch", "seconds", "learning_rate")
 _WAVEFORM_POINTS = 600  # more than a panel has dots
@@ -140,7 +144,7 @@ def learning_curves(history: Sequence[Mapping[str, float]], *, best_epoch: int |
                     panel.plot(epochs, values, color=colour, ls=line, marker=marker, label=label)
             if best_epoch is not None:
                 panel.axvline(best_epoch, color=INK, lw=0.9, ls=":", label=f"kept: {best_epoch}")
-            panel.set(title=shown.capitalize(), xlabel="epoch")
+            panel.set(title=shown[0].upper() + shown[1:], xlabel="epoch")
             panel.set_ylabel(f"{shown} (%)" if factor != 1.0 else shown)
             panel.xaxis.get_major_locator().set_params(integer=True)
         panels[len(names) - 1].legend(loc="best")

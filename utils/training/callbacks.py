@@ -1,4 +1,4 @@
-"""What happens after each epoch: choose the best weights, save the state, show progress.
+"""What happens after an epoch: choose the best weights, save the state, show progress.
 
 Imported only once training begins: the callbacks are Keras classes.
 """
@@ -23,9 +23,10 @@ from rich.progress import Progress as ProgressBar
 
 from utils.config.schema import TrainingSettings
 from utils.errors import UserError
-from utils.files import write_text
+from utils.files import write_json, write_text
 from utils.training.checkpoint import Progress, save
 from utils.training.schedule import plateau_rate
+from utils.training.steps import DIVERGED, Meter, Step, StepLog
 
 
 class Judge(keras.callbacks.Callback):
@@ -43,6 +44,41 @@ class Judge(keras.callbacks.Callback):
         """Score the epoch."""
         if logs is not None:
             logs.update(self.judge(self.model))
+
+
+class LogSteps(keras.callbacks.Callback):
+    """Write what the first steps measured; stands before what saves the state after an epoch.
+
+    Args:
+        log: takes them.
+        meter: tells them.
+        steps: batches per epoch.
+    """
+
+    def __init__(self, *, log: StepLog, meter: Meter, steps: int) -> None:
+        super().__init__()
+        self.log, self.meter, self.steps = log, meter, steps
+        self.epoch, self.start = 0, 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Count the epochs."""
+        self.epoch = epoch
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Take the time."""
+        self.start = time.monotonic()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Take the step's numbers."""
+        step = self.epoch * self.steps + batch + 1
+        if self.log.wants(step):
+            loss, norm = self.meter.values()
+            seconds = round(time.monotonic() - self.start, 6)
+            self.log.add(Step(step, self.epoch + 1, loss, norm, seconds))
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Write them."""
+        self.log.write()
 
 
 class KeepState(keras.callbacks.Callback):
@@ -63,12 +99,17 @@ class KeepState(keras.callbacks.Callback):
         self.select = settings.select
         self.earlier = progress.seconds
         self.start = time.monotonic()
+        (folder / DIVERGED).unlink(missing_ok=True)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Take the epoch's numbers; stop with a sentence when the loss is no number."""
+        """Take the epoch's numbers; stop with a sentence when the loss is no number.
+
+        Programs are told by ``diverged.json``.
+        """
         number = epoch + 1
         row = {"epoch": number} | {name: float(value) for name, value in (logs or {}).items()}
         if not math.isfinite(row["loss"]):
+            write_json(self.folder / DIVERGED, {"epoch": number, "loss": str(row["loss"])})
             raise UserError(
                 f"training: the loss became {row['loss']} in epoch {number}; lower "
                 "training.optimizer's learning_rate, or look for silent or extreme clips."

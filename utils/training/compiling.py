@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from models import separation_losses
 from utils.config.schema import ScheduleSettings, TrainingSettings
 from utils.errors import ConfigError
 from utils.targets import TargetKind
@@ -43,7 +44,7 @@ def compile_model(
     import keras
 
     optimizer = scheduled_optimizer(settings, steps=steps)
-    _check_name("training.loss", settings.loss, keras.losses)
+    loss = loss_of(settings)
     for metric in settings.metrics:
         _check_name("training.metrics", metric, keras.metrics)
     columns = (*(("loss", *judged) if judged else needed_columns(settings)), "epoch")
@@ -58,7 +59,7 @@ def compile_model(
             )
     model.compile(
         optimizer=optimizer,
-        loss=settings.loss,
+        loss=loss,
         metrics=list(settings.metrics) or None,
         jit_compile=use_xla(settings),
     )
@@ -201,12 +202,28 @@ def make_optimizer(settings: dict[str, dict[str, Any]]) -> "keras.optimizers.Opt
         raise ConfigError(f"{path}.{name}: {' '.join(str(error).split())}") from error
 
 
-def _check_name(path: str, name: str, module: Any) -> None:
+def loss_of(settings: TrainingSettings) -> Any:
+    """The loss of the settings: one of this project's as a function, one of Keras by its name.
+
+    Raises:
+        ConfigError: for an unknown name, with the nearest right one.
+    """
+    import keras
+
+    own = separation_losses.OWN
+    if settings.loss in own:
+        return own[settings.loss]
+    _check_name("training.loss", settings.loss, keras.losses, more=tuple(own))
+    return settings.loss
+
+
+def _check_name(path: str, name: str, module: Any, *, more: tuple[str, ...] = ()) -> None:
     """Refuse a name that ``keras.losses`` or ``keras.metrics`` does not make something of."""
     try:
         module.get(name)
     except ValueError as error:
         known = [key for key in vars(module) if key[0] != "_" and key not in _NO_NAMES]
+        known += more
         raise ConfigError(f"{path}: unknown name {name!r}.{_nearest(name, known)}") from error
     except TypeError as error:
         raise ConfigError(f"{path}: {name!r} needs arguments, so a name is not enough.") from error

@@ -1,6 +1,7 @@
 """Fit a network: resumption, and the best epoch's weights."""
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from utils.errors import UserError
 from utils.training import checkpoint
 from utils.training.compiling import compile_model, first_rate
 from utils.training.devices import check_batch_size, device_strategy, precision
+from utils.training.steps import NAME, Meter, StepLog, metered, require_loggable
 
 if TYPE_CHECKING:
     import keras
@@ -72,13 +74,15 @@ def fit(
         validation: batches of the validation clips, in a fixed order, or what scores an epoch.
         steps: training batches per epoch.
         settings: the section ``training``.
-        folder: receives ``checkpoint.npz`` and ``history.csv``.
+        folder: receives ``checkpoint.npz``, ``history.csv``, and ``steps.csv`` where steps are
+            logged; ``diverged.json`` when the loss is no longer a number.
         seed: seed of everything random besides the batches.
         console: where progress is shown; None trains silently.
         tensorboard: folder of TensorBoard logs, if wanted.
 
     Raises:
-        ConfigError: when optimiser, loss, metrics or selection do not fit together.
+        ConfigError: when optimiser, loss, metrics or selection do not fit together, and for steps
+            that are to be logged where they cannot be.
         UserError: when the loss is no longer a number, or a checkpoint cannot be used.
     """
     import keras
@@ -86,6 +90,8 @@ def fit(
     keras.utils.set_random_seed(seed)
     strategy = device_strategy(settings.strategy)
     check_batch_size(settings.batch_size, strategy.num_replicas_in_sync)
+    if settings.log_steps:
+        require_loggable(strategy.num_replicas_in_sync)
     state_file = folder / "checkpoint.npz"
     with precision(settings.mixed_precision), strategy.scope():
         judged = validation.columns if isinstance(validation, Judge) else ()
@@ -129,6 +135,12 @@ def _run_epochs(
     first_epoch = len(progress.history)
     judge = validation if isinstance(validation, Judge) else None
     callbacks: list[Any] = [] if judge is None else [own.Judge(judge.score)]
+    heard: AbstractContextManager[Any] = nullcontext()
+    if settings.log_steps:
+        log = StepLog(folder / NAME, number=settings.log_steps, done=first_epoch * steps)
+        meter = Meter()
+        heard = metered(model, meter)
+        callbacks.append(own.LogSteps(log=log, meter=meter, steps=steps))
     callbacks.append(own.KeepState(folder=folder, progress=progress, settings=settings))
     if settings.schedule.kind == "plateau" and (highest := first_rate(settings)) is not None:
         callbacks.append(own.FallOnPlateau(progress=progress, settings=settings, highest=highest))
@@ -141,7 +153,7 @@ def _run_epochs(
     if tensorboard is not None:
         callbacks.append(_tensorboard_callback(tensorboard))
     try:
-        with quick_kernels(model):
+        with heard, quick_kernels(model):
             model.fit(
                 batches,
                 initial_epoch=first_epoch,

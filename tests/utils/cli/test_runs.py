@@ -5,9 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from utils import backend, datasets
 from utils.cli import Answers, Script, main, show
+from utils.cli.arguments import parse
+from utils.cli.runs import Runs
+from utils.config import load
 from utils.datasets import Clip, DataSet, Fold
 from utils.errors import ConfigError
 from utils.evaluation import Predictions
@@ -34,6 +38,7 @@ class Toy:
         self.asked: list[Answers] = []
         self.members = []
         self.compared = []
+        self.compared_in: list[Path] = []
         self.loaded = []
         self.checked: list[str] = []
         self.wrong = ""  # the set whose network cannot be built
@@ -98,7 +103,12 @@ def toy(tmp_path, monkeypatch) -> Toy:
 
     monkeypatch.setattr(datasets, "load", load)
     monkeypatch.setattr(backend, "start", lambda **given: ())
-    monkeypatch.setattr(show, "comparison", lambda _, runs, folder: toy.compared.append(runs))
+
+    def compare(console, runs, folder):
+        toy.compared.append(runs)
+        toy.compared_in.append(folder.parent)
+
+    monkeypatch.setattr(show, "comparison", compare)
     return toy
 
 
@@ -138,6 +148,31 @@ def test_a_set_that_is_named_too_is_run_once(run, toy):
     ((first, second),) = toy.members
     assert (first.results.set_id, second.results.set_id) == ("a", "b")
     assert names(toy.compared[0]) == ["b", "a", "both"]
+
+
+def test_an_arm_of_a_study_is_a_set_with_a_folder_in_that_of_the_study(run, toy, tmp_path):
+    """A study finds the runs of its arms where such a set leaves them."""
+    with (tmp_path / "task.yaml").open("a") as stream:
+        stream.write(
+            "  - {set_id: s, study: {base: a, arms: {one: {training: {batch_size: 3}}}}}\n"
+        )
+    assert run("-s", "s/one,s/one@0.5,b", "--seed", "3") == 0
+    assert [set_id for _, set_id, _ in toy.calls] == ["s/one", "s/one@0.5", "b"]
+    arguments = parse(toy.script(), ["--data", str(tmp_path)])
+    runs = Runs(toy.script(), arguments, Console())
+    catalogue = load(tmp_path / "task.yaml")
+    for set_id in ("s/one", "s/one@0.5", "b"):
+        found = runs.folder(catalogue.resolve(set_id), 3)
+        assert found == toy.folders[set_id]
+        assert found.relative_to(tmp_path / "runs").parts[:-1] == tuple(set_id.split("/"))
+    assert toy.compared_in == [tmp_path / "runs" / "comparisons"]
+
+
+def test_sets_on_the_same_data_read_it_once(run, toy):
+    assert run("-s", "a,b") == 0
+    assert len(toy.loaded) == 1
+    assert run("-s", "a", "--override", "dataset.test_amount=0.3") == 0
+    assert len(toy.loaded) == 2
 
 
 def test_members_have_seeds_of_their_own_unless_the_command_names_one(run, toy, tmp_path):

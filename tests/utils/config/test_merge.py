@@ -2,6 +2,7 @@
 
 import copy
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -45,6 +46,25 @@ def test_another_network_drops_the_constants_of_the_first():
     assert merged(base, "model: {layers: [Flatten]}")["model"] == {"layers": ["Flatten"]}
     kept = merged(base, "model: {use: a, constants: {Y: 2}}")
     assert kept["model"] == {"use": "a", "constants": {"X": 1, "Y": 2}}
+
+
+@pytest.mark.parametrize("path", ["common", "arms: {a", "common: {demo", "arms: {a: {demo"])
+def test_in_a_study_they_are_replaced_as_in_a_set(path):
+    end = "}" * path.count("{")
+
+    def within(section):
+        return f"study: {{{path}: {{{section}}}{end}}}"
+
+    def inside(value):
+        for key in ("study", *path.replace("{", "").split(": ")):
+            value = value[key]
+        return value
+
+    adam, sgd = "{Adam: {learning_rate: 1.0}}", "{SGD: {momentum: 0.9}}"
+    both = within(f"training: {{optimizer: {adam}}}"), within(f"training: {{optimizer: {sgd}}}")
+    assert inside(merged(*both))["training"]["optimizer"] == {"SGD": {"momentum": 0.9}}
+    both = within("model: {use: a, constants: {X: 1}}"), within("model: {use: b}")
+    assert inside(merged(*both))["model"] == {"use": "b"}
 
 
 MAPPINGS = st.recursive(

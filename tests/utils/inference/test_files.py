@@ -107,6 +107,12 @@ def test_a_model_without_metadata_is_a_sentence(tmp_path):
         FilePredictor.of(MeanPredictor(tmp_path / "model.keras"))
 
 
+def test_a_model_that_separates_is_refused(tmp_path):
+    predictor = MeanPredictor(tmp_path / "m.keras", replace(METADATA, separation={"exponent": 2.0}))
+    with pytest.raises(UserError, match=r"m\.keras: separates sources.* task_separation\.py"):
+        FilePredictor.of(predictor)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

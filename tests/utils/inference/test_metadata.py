@@ -63,10 +63,18 @@ def test_decisions_on_events_there_and_back():
     assert json.loads(METADATA.to_json())["decisions"] is None
 
 
-def test_a_file_of_the_version_before_decisions_is_refused(tmp_path):
-    content = json.loads(METADATA.to_json()) | {"version": 2}
-    del content["decisions"]
-    with pytest.raises(UserError, match=r"does not have the fields .*'decisions'"):
+def test_masks_there_and_back():
+    separation = {"exponent": 2.0, "extension": "average", "add_up": False, "overlap": 0.5}
+    told = replace(METADATA, separation=separation)
+    assert Metadata.from_json(told.to_json(), where=Path("model.keras")) == told
+    assert json.loads(METADATA.to_json())["separation"] is None
+
+
+@pytest.mark.parametrize(("version", "without"), [(2, "decisions"), (3, "separation")])
+def test_a_file_of_an_earlier_version_is_refused(tmp_path, version, without):
+    content = json.loads(METADATA.to_json()) | {"version": version}
+    del content[without]
+    with pytest.raises(UserError, match=rf"does not have the fields .*'{without}'"):
         Metadata.from_json(json.dumps(content), where=tmp_path)
 
 
@@ -125,8 +133,8 @@ def test_reading_needs_no_tensorflow(tmp_path, tiny_tflite):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"version": 2}, "version 2, this program reads version 3"),
-        ({"version": None}, "version None, this program reads version 3"),
+        ({"version": 3}, "version 3, this program reads version 4"),
+        ({"version": None}, "version None, this program reads version 4"),
         ({"classes": []}, "wrong value for classes"),
         ({"classes": "bus"}, "wrong value for classes"),
         ({"classes": [1, 2]}, "wrong value for classes"),
@@ -134,6 +142,8 @@ def test_reading_needs_no_tensorflow(tmp_path, tiny_tflite):
         ({"normaliser": [1.0]}, "wrong value for normaliser"),
         ({"decisions": [1.0]}, "wrong value for decisions"),
         ({"decisions": "median"}, "wrong value for decisions"),
+        ({"separation": [1.0]}, "wrong value for separation"),
+        ({"separation": True}, "wrong value for separation"),
         ({"extra": 1}, "does not have the fields"),
     ],
 )

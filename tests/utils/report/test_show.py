@@ -3,6 +3,7 @@
 import io
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,17 @@ def test_a_run_is_listed_once_though_latest_leads_to_it(
     (tmp_path / "task1a" / "latest").symlink_to("good")
     text = printed(show.results, [tmp_path], ["task1a"])
     assert text.count("47.7") == 1 and "[live] and [/x]" in text
+
+
+def test_runs_of_a_studys_arms_are_listed(tmp_path: Path, results: Results, printed: Print) -> None:
+    for arm in ("sgd", "adam@0.1"):
+        one = replace(results, set_id=f"study/{arm}")
+        write_results(tmp_path / "study" / arm / "good" / "results.json", one)
+    (tmp_path / "study" / "sgd" / "latest").symlink_to("good")
+    (tmp_path / "study" / "latest").symlink_to("sgd")  # would be the study's own folder
+    text = printed(partial(show.results, studies=["study"]), [tmp_path], ["study", "task1a"])
+    assert (text.count("study/sgd"), text.count("study/adam@0.1")) == (1, 1)
+    assert printed(show.results, [tmp_path], ["study"]) == "no finished runs yet\n"
 
 
 def test_a_comparison_says_a_broken_limit_once_for_all_seeds(

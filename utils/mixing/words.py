@@ -65,7 +65,7 @@ def draw(
     Raises:
         DataError: when there are too few words, speakers or recordings for such clips.
     """
-    index = _Index(words)
+    index = Index(words)
     if not index.present or (not repeat_words and index.present < number):
         raise DataError(
             f"clips of {number} different words cannot be mixed of {index.present} words; mix fewer"
@@ -152,8 +152,8 @@ def shares(labels: np.ndarray, *, classes: int) -> np.ndarray:
     return (counts / words).astype(np.float32)
 
 
-class _Index:
-    """Recordings by word, in one array: those of word w are ``order[starts[w] :][: sizes[w]]``.
+class Index:
+    """Recordings by word, or by speaker: those of w are ``order[starts[w] :][: sizes[w]]``.
 
     Numbers of 16 bits are sorted by radix, so that this costs a fraction of a millisecond for all
     of Speech Commands and need not be kept from call to call.
@@ -178,7 +178,7 @@ def _try(
     rng: np.random.Generator,
     count: int,
     number: int,
-    index: _Index,
+    index: Index,
     barred: np.ndarray,
     repeat_words: bool,
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,67 @@
+"""Source separation: stems of songs (Spleeter) and speakers of mixtures (SVoice), in Keras.
+
+``python task_separation.py`` runs everything on generated songs; ``--data DIR`` takes MUSDB18-HQ.
+Sets of parameters stand in task.yaml, the stages in utils/.
+"""
+
+import sys
+from pathlib import Path
+
+from utils import cli
+from utils.datasets import demo_music
+from utils.errors import UserError
+from utils.experiment import (
+    Job,
+    SeparationExperiment,
+    check_separation,
+    publish,
+    separate_files,
+)
+from utils.report import separation
+from utils.report.results import Results
+from utils.run import Run
+
+
+def develop(job: Job, run: Run) -> Results:
+    """Train on stretches, separate whole test files, export; write results and report."""
+    experiment = SeparationExperiment(job, run)
+    experiment.check_network()
+    experiment.prepare()
+    experiment.train()
+    tested = experiment.test()
+    results = experiment.results(tested, experiment.export())
+    sections = (*separation.sections(results.scores), *experiment.curves())
+    publish(run, results, sections=sections, tables=separation.tables(results.scores))
+    return results
+
+
+def evaluate(job: Job, run: Run) -> Results:
+    """Refuse: no challenge of separation wants answers for files that it keeps the truth of."""
+    raise UserError(
+        f"set {job.settings.set_id}: separation has no unlabelled clips to hand in; use -m predict "
+        "with files."
+    )
+
+
+def score(answers: cli.Answers) -> None:
+    """Refuse: separated files are scored beside their stems by -m dev."""
+    raise UserError(f"{answers.path}: separated files are scored by -m dev alone.")
+
+
+SCRIPT = cli.Script(
+    name="task_separation",
+    title="Source separation: stems of songs by masks, speakers by dual-path recurrence.",
+    folder=Path(__file__).resolve().parent,
+    check=check_separation,
+    develop=develop,
+    evaluate=evaluate,
+    predict=separate_files,
+    score=score,
+    demo=demo_music.make,
+    target="stems",
+    predicted=Path("separated"),
+    demo_names=("musdb",),
+)
+
+if __name__ == "__main__":
+    sys.exit(cli.main(SCRIPT))

@@ -1,0 +1,70 @@
+"""Files at one rate: read where they lie, or copied once."""
+
+import numpy as np
+import pytest
+import soundfile
+
+from utils.audio import at_rate, read_channels, read_facts
+from utils.errors import AudioError
+
+
+@pytest.fixture
+def files(tmp_path):
+    tone = 0.3 * np.sin(2 * np.pi * 440 * np.arange(16000) / 16000)
+    stereo = np.stack([tone, -0.5 * tone], axis=1)
+    made = {}
+    for name, rate in (("right.wav", 8000), ("other.flac", 16000), ("lossy.ogg", 8000)):
+        made[name] = tmp_path / name
+        soundfile.write(made[name], stereo, rate)
+    return made
+
+
+def test_files_of_the_rate_are_read_where_they_lie_and_others_copied(files, tmp_path):
+    seen = []
+    found = at_rate(
+        [*files.values(), files["right.wav"]],
+        sample_rate=8000,
+        channels=2,
+        folder=tmp_path / "cache",
+        progress=lambda done, total: seen.append((done, total)),
+    )
+    assert found[files["right.wav"]] == files["right.wav"]
+    for name in ("other.flac", "lossy.ogg"):
+        copy = found[files[name]]
+        assert copy.parent == tmp_path / "cache"
+        assert read_facts(copy).sample_rate == 8000
+        expected = read_channels(files[name], sample_rate=8000, channels=2)
+        np.testing.assert_array_equal(soundfile.read(copy, dtype="float32")[0], expected)
+    assert seen == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_copies_are_made_once_and_again_for_another_file(files, tmp_path):
+    options = {"sample_rate": 8000, "channels": 1, "folder": tmp_path / "cache"}
+    first = at_rate([files["other.flac"]], **options)[files["other.flac"]]
+    state = first.stat().st_mtime_ns
+    assert at_rate([files["other.flac"]], **options)[files["other.flac"]] == first
+    assert first.stat().st_mtime_ns == state
+    soundfile.write(files["other.flac"], np.zeros(500) + 0.1, 16000)
+    assert at_rate([files["other.flac"]], **options)[files["other.flac"]] != first
+
+
+def test_a_broken_file_is_told_with_its_path(files, tmp_path):
+    files["other.flac"].write_bytes(b"fLaC and nothing else")
+    with pytest.raises(AudioError, match=r"^.*other\.flac: "):
+        at_rate(files.values(), sample_rate=8000, channels=1, folder=tmp_path / "cache")
+
+
+@pytest.mark.parametrize(("channels", "expected"), [(1, [[0.25]]), (2, [[0.75, -0.25]])])
+def test_two_channels_become_their_mean_or_stay(tmp_path, channels, expected):
+    soundfile.write(tmp_path / "a.wav", np.array([[0.75, -0.25]]), 8000, subtype="FLOAT")
+    found = read_channels(tmp_path / "a.wav", sample_rate=8000, channels=channels)
+    np.testing.assert_array_equal(found, np.float32(expected))
+
+
+def test_a_single_channel_is_doubled_and_of_three_two_are_taken(tmp_path):
+    soundfile.write(tmp_path / "one.wav", np.array([0.5]), 8000, subtype="FLOAT")
+    soundfile.write(tmp_path / "three.wav", np.array([[0.1, 0.2, 0.3]]), 8000, subtype="FLOAT")
+    one = read_channels(tmp_path / "one.wav", sample_rate=8000, channels=2)
+    three = read_channels(tmp_path / "three.wav", sample_rate=8000, channels=2)
+    np.testing.assert_array_equal(one, np.float32([[0.5, 0.5]]))
+    np.testing.assert_array_equal(three, np.float32([[0.1, 0.2]]))

@@ -1,0 +1,133 @@
+"""A study whose runs are stand-ins of some milliseconds."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from utils import backend, datasets
+from utils.cli import Script, main
+from utils.cli.studies import StudyCommand
+from utils.datasets import Clip, DataSet, Fold
+
+SETS = """
+sets:
+  - set_id: toy
+    task: toy
+    model: {layers: [Flatten]}
+    training: {epochs: 3, select: {metric: val_loss, mode: min}}
+  - set_id: s
+    description: two optimisers
+    study:
+      base: toy
+      arms:
+        sgd: {training: {optimizer: {SGD: {learning_rate: 0.1}}}}
+        adam: {training: {optimizer: {Adam: {learning_rate: 0.001, global_clipnorm: 2.0}}}}
+      seeds: [0, 1]
+"""
+STUB = """
+import json, math, os, sys, time
+from pathlib import Path
+asked = json.loads(sys.argv[1])
+marks, folder = Path(asked["marks"]), Path(asked["folder"])
+told = [asked["set_id"], asked["seed"], asked["epochs"], os.getpid()]
+began = time.time()
+time.sleep(asked["sleep"])
+rate, seed = asked["rate"], asked["seed"]
+if rate == 13.0 and not (marks / "mended").exists():
+    print("some words")
+    print("error: model: the network has no output;\\nname one.")
+    sys.exit(2)
+folder.mkdir(parents=True, exist_ok=True)
+if rate >= 100.0:
+    (folder / "diverged.json").write_text("{}")
+    print("error: the loss became nan")
+    sys.exit(2)
+least = 0.25 + (0.5 if "sgd" in asked["set_id"] else 0.0) + abs(math.log10(rate) + 2) + seed / 64
+curve = [least + 0.125 * abs(epoch - 2) for epoch in range(1, asked["epochs"] + 1)]
+rows = [f"{number},{value}" for number, value in enumerate(curve, 1)]
+(folder / "history.csv").write_text("\\n".join(["epoch,val_loss", *rows]))
+if asked["log"]:
+    steps = [f"{n},1,{seed + 4 / n},{n},{n / 100}" for n in range(1, 11)]
+    header = "step,epoch,loss,gradient_norm,seconds"
+    (folder / "steps.csv").write_text("\\n".join([header, *steps]))
+(folder / "stages.json").write_text(json.dumps({"training": {"seconds": 2.5}}))
+time.sleep(asked["tests"])
+if asked["whole"]:
+    (folder / "results.json").write_text("{}")
+threads = os.environ.get("TF_NUM_INTRAOP_THREADS")
+with (marks / "made.jsonl").open("a") as stream:
+    stream.write(json.dumps([*told, began, time.time(), threads]) + "\\n")
+"""
+
+
+class Toy:
+    """A task whose runs are told, by their learning rate, how they end."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.behaviour = {"sleep": 0.0, "tests": 0.0, "log": False}
+        self.commands: list[list[str]] = []
+        self.arguments = ["--data", str(folder)]
+
+    def __call__(self, *arguments, data=True) -> int:
+        given = [str(part) for part in (*arguments, *(self.arguments if data else ()))]
+        return main(self.script, given)
+
+    @property
+    def script(self) -> Script:
+        nothing = dict.fromkeys(("check", "develop", "evaluate", "predict", "score", "demo"))
+        return Script(name="toy", title="", folder=self.folder, **nothing)
+
+    def command(self, command, asked):
+        """In place of the command of a run: the stand-in that is told what it is asked for."""
+        self.commands.append(COMMAND(command, asked))
+        told = {name: getattr(asked, name) for name in ("set_id", "seed", "epochs", "whole")}
+        told |= {"folder": str(asked.folder), "marks": str(self.folder), "rate": asked.rate}
+        return [sys.executable, "-S", "-c", STUB, json.dumps(told | self.behaviour)]
+
+    def add(self, lines: str) -> None:
+        """Add lines to the study."""
+        with (self.folder / "task.yaml").open("a") as stream:
+            stream.write(lines)
+
+    def made(self) -> list[list]:
+        """What the runs tell that came to their end; told once."""
+        path = self.folder / "made.jsonl"
+        lines = path.read_text().splitlines() if path.exists() else []
+        path.unlink(missing_ok=True)
+        return sorted(json.loads(line) for line in lines)
+
+    def names(self) -> list[tuple[str, int]]:
+        return [(set_id, seed) for set_id, seed, *_ in self.made()]
+
+    @property
+    def outcome(self) -> dict:
+        return json.loads((self.folder / "runs/s/latest/study.json").read_text())
+
+    def arm(self, name: str) -> dict:
+        return next(arm for arm in self.outcome["arms"] if arm["name"] == name)
+
+
+COMMAND = StudyCommand._command
+
+
+@pytest.fixture
+def study(tmp_path, monkeypatch) -> Toy:
+    """The task, its sets, and data of one clip."""
+    toy = Toy(tmp_path)
+    (tmp_path / "task.yaml").write_text(SETS)
+    (tmp_path / "clip.wav").write_bytes(b"1")
+    clip = Clip("clip.wav", tmp_path / "clip.wav", ("one",))
+    fold = Fold("fold1", (clip,), (clip,), ())
+
+    def load(settings, **given):
+        return DataSet(given["name"] or "words", ("one", "two"), (fold,), notes=("Mind this.",))
+
+    monkeypatch.setattr(datasets, "load", load)
+    monkeypatch.setattr(backend, "start", lambda **given: ())
+    monkeypatch.setattr(
+        StudyCommand, "_command", lambda command, asked: toy.command(command, asked)
+    )
+    return toy

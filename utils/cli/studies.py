@@ -1,0 +1,366 @@
+"""Run a study: search each arm's learning rate, run every arm with every seed, compare them."""
+
+import fcntl
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from utils.cli.runs import Runs, beside, determining
+from utils.cli.study_notes import (
+    best_rate,
+    changes_text,
+    edge_notes,
+    pairing_notes,
+    refuse_equal,
+)
+from utils.cli.study_processes import Processes, shares
+from utils.cli.study_progress import StudyProgress
+from utils.cli.study_runs import Asked, asked_run, clip_norm, last_words, written_rate
+from utils.config.study_section import RATES, StudySettings, rate_text
+from utils.errors import ConfigError, UserError
+from utils.files import digest, write_text, writing
+from utils.report.study import Study, StudyArm, StudyRun, write_study
+from utils.report.study_page import findings, write_study_page
+from utils.report.study_tables import study_tables
+from utils.report.tables import show
+from utils.run import Run, Source
+
+if TYPE_CHECKING:
+    from utils.config import Resolved
+
+LOGS = "logs"
+_LOOK_SECONDS = 0.1  # between two looks at the processes
+
+Resolve = Callable[..., "Resolved"]
+"""Resolves a set by its id and by overrides besides those of the command."""
+
+
+def run_study(runs: Runs, resolved: "Resolved", resolve: Resolve) -> int:
+    """Run what is not done of a study, then compare its arms.
+
+    Each run is a process of its own, so arms share nothing but the features on disk. What one says
+    goes to a file; when one fails, the others go on.
+
+    Args:
+        runs: of the command.
+        resolved: the study.
+        resolve: for its arms.
+
+    Returns:
+        Exit status: 2 where a run failed otherwise than by divergence, or none was done; else 0.
+
+    Raises:
+        UserError: for a study that cannot be run, or a folder that cannot be written.
+    """
+    command = StudyCommand(runs, resolved, resolve)
+    command.check()
+    with command.opened() as run:
+        command.announce(run)
+        searched = command.search(run)
+        arms = command.repeat(run, searched)
+        study = command.compare(run, arms)
+    failed = [one for arm in arms for one in (*arm.searched, *arm.runs) if one.state == "failed"]
+    for one in failed:
+        run.say(f"{one.set_id}, seed {one.seed}: {one.problem}", style="red")
+    return 2 if failed or study.best is None else 0
+
+
+@dataclass(frozen=True)
+class StudyCommand:
+    """A study as a command asks for it.
+
+    Attributes:
+        runs: of the command.
+        resolved: the study.
+        resolve: resolves its arms.
+    """
+
+    runs: Runs
+    resolved: "Resolved"
+    resolve: Resolve
+
+    @cached_property
+    def settings(self) -> StudySettings:
+        """The section ``study``."""
+        study = self.resolved.settings.study
+        if study is None:
+            raise ValueError(f"{self.study_id} is no study")
+        return study
+
+    @property
+    def study_id(self) -> str:
+        """Id of the study."""
+        return self.resolved.settings.set_id
+
+    @cached_property
+    def arms(self) -> "dict[str, Resolved]":
+        """The arms with the learning rates that they are written with."""
+        return {name: self.resolve(f"{self.study_id}/{name}") for name in self.settings.arms}
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Those of the command, or of the study."""
+        return tuple(self.runs.arguments.seed or self.settings.seeds)
+
+    @cached_property
+    def judged(self) -> tuple[str, Literal["min", "max"]]:
+        """Column of history.csv that is compared, and which way it is better."""
+        select = self.resolved.settings.training.select
+        return self.settings.judged(select.metric, select.mode)
+
+    @cached_property
+    def cores(self) -> int:
+        """Cores that this process may use."""
+        from joblib import cpu_count
+
+        return int(cpu_count())
+
+    @property
+    def at_once(self) -> int:
+        """Runs at a time."""
+        return self.settings.jobs or max(1, self.cores // 2)
+
+    def check(self) -> None:
+        """Refuse what would fail, or be for nothing, only after runs were made.
+
+        Raises:
+            UserError: for arms that are the same, and a search that is all warm-up.
+        """
+        refuse_equal(self.study_id, {name: determining(one) for name, one in self.arms.items()})
+        search = self.settings.search
+        for name, arm in self.arms.items():
+            warmup = arm.settings.training.schedule.warmup_epochs
+            if search is not None and self.settings.rates(name) and warmup >= search.epochs:
+                raise ConfigError(
+                    f"study.search.epochs: {search.epochs} of them are all warm-up in the arm "
+                    f"{name} (training.schedule.warmup_epochs: {warmup:g}); raise it."
+                )
+        for arm in self.arms.values():
+            self.runs.data(arm)
+
+    @contextmanager
+    def opened(self) -> Iterator[Run]:
+        """The study's folder, for this process alone: ``<runs>/<study>/<data>-<digest>``.
+
+        Raises:
+            UserError: when it cannot be written, or another process runs the study.
+        """
+        import yaml
+
+        settings, data = self.resolved.settings, self.runs.data(self.resolved)[1]
+        decides = {
+            "arms": {name: determining(arm) for name, arm in self.arms.items()},
+            "data": [self.runs.data(arm)[1].identity for arm in self.arms.values()],
+            "search": {name: self.settings.rates(name) for name in self.arms},
+            "epochs": self.settings.search and self.settings.search.epochs,
+            "seeds": self.seeds,
+            "judged": self.judged,
+        }
+        runs = beside(self.runs.script, settings.paths.runs)
+        folder = runs / self.study_id / f"{data.name}-{digest(decides)}"
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = (folder / ".lock").open("a+", encoding="utf-8")
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise UserError(
+                    f"{folder}: another process runs this study; wait for it to end, or stop it."
+                ) from error
+            write_text(
+                folder / "parameters.yaml", yaml.safe_dump(self._parameters, sort_keys=False)
+            )
+            source = Source.of(self.runs.script.folder)
+            yield Run(folder, self.runs.console, data.name, data.identity, source)
+
+    @property
+    def _parameters(self) -> dict[str, Any]:
+        """The study as resolved, and its arms by what they change."""
+        parameters = self.resolved.parameters()
+        return {key: value for key, value in parameters.items() if key != "paths"}
+
+    def announce(self, run: Run) -> None:
+        """Say what is about to be run, and what a reader must know of it."""
+        arms, seeds = len(self.arms), len(self.seeds)
+        short = sum(len(self.settings.rates(name)) for name in self.arms)
+        run.say(f"\nstudy {self.study_id}: {arms} arms by {seeds} seeds", style="bold")
+        if short:
+            run.say(f"{short} short runs first search the learning rates")
+        share = max(1, self.cores // self.at_once)
+        run.say(
+            f"{self.at_once} at a time, {share} of {self.cores} cores each; what they print: "
+            f"{run.folder / LOGS}"
+        )
+        for note in self.notes:
+            run.say(f"note: {note}", style="yellow")
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """Of the data, and of what the arms do not share."""
+        told = [note for arm in self.arms.values() for note in self.runs.data(arm)[1].notes]
+        return (*dict.fromkeys(told), *pairing_notes(self.arms))
+
+    def search(self, run: Run) -> dict[str, tuple[StudyRun, ...]]:
+        """Make the short runs; give them by arm, none where an arm is not searched."""
+        search, seed = self.settings.search, self.seeds[0]
+        asked = [
+            self._asked(name, seed, rate, f"training.epochs={search.epochs}", whole=False)
+            for name in self.arms
+            for rate in self.settings.rates(name)
+            if search is not None
+        ]
+        found = self._make(run, asked, "search") if asked else {}
+        return {name: tuple(r for one, r in found.items() if one.arm == name) for name in self.arms}
+
+    def repeat(self, run: Run, searched: dict[str, tuple[StudyRun, ...]]) -> tuple[StudyArm, ...]:
+        """Make the runs of all seeds with the best learning rates.
+
+        An arm is left out where every rate diverged, and where a run of its search failed: its best
+        rate is not known then.
+        """
+        mode = self.judged[1]
+        taken: dict[str, float | None] = {}
+        for name, arm in self.arms.items():
+            best = best_rate(searched[name], mode)
+            if not searched[name]:
+                taken[name] = written_rate(arm)
+            elif best is not None and all(one.state != "failed" for one in searched[name]):
+                taken[name] = best.learning_rate
+        asked = [
+            self._asked(name, seed, rate if searched[name] else None, whole=self.settings.whole)
+            for seed in self.seeds
+            for name, rate in taken.items()
+        ]
+        found = self._make(run, asked, "arms") if asked else {}
+        return tuple(
+            StudyArm(
+                name=name,
+                changes=changes_text(
+                    {key: value for key, value in self.settings.arms[name].items() if key != RATES}
+                ),
+                mode=mode,
+                learning_rate=taken.get(name),
+                clip_norm=clip_norm(arm),
+                searched=searched[name],
+                runs=tuple(one for key, one in found.items() if key.arm == name),
+            )
+            for name, arm in self.arms.items()
+        )
+
+    def _asked(
+        self, arm: str, seed: int, rate: float | None, *overrides: str, whole: bool
+    ) -> Asked:
+        """A run of an arm; without a rate that which it is written with."""
+        at = "" if rate is None else f"@{rate_text(rate)}"
+        resolved = self.resolve(f"{self.study_id}/{arm}{at}", *overrides)
+        folds = [fold.name for fold in self.runs.data(resolved)[1].folds]
+        folder = self.runs.folder(resolved, seed)
+        return asked_run(
+            resolved, arm=arm, seed=seed, folder=folder, folds=folds, overrides=overrides,
+            whole=whole,
+        )  # fmt: skip
+
+    def _make(self, run: Run, asked: Sequence[Asked], what: str) -> dict[Asked, StudyRun]:
+        """Make the runs that are not there, so many at a time; give all in the order asked for."""
+        metric, mode = self.judged
+        run.say(f"\n{what}", style="bold")
+        anew = self.runs.arguments.overwrite
+        found: dict[Asked, StudyRun] = {}
+        waiting = list(asked)
+        progress = StudyProgress(run.console, asked, metric=metric, mode=mode)
+        processes = Processes[Asked](self.at_once, shares(self.at_once, self.cores))
+        with progress, processes:
+            while waiting or processes.running:
+                while waiting and processes.has_room:
+                    one = waiting.pop(0)
+                    if one.is_over and not anew:
+                        found[one] = self._outcome(one, 0, run.folder)
+                        progress.over(one, found[one])
+                    else:
+                        if anew:
+                            one.forget()
+                        processes.start(one, self._command(one), run.folder / LOGS / one.log_name)
+                        progress.began(one)
+                ended = processes.ended()
+                for one in processes.running:
+                    if not one.whole and one.is_trained:
+                        processes.end(one)
+                        ended.append((one, 0))
+                for one, status in ended:
+                    found[one] = self._outcome(one, status, run.folder)
+                    progress.over(one, found[one])
+                    run.log(f"{one.set_id}, seed {one.seed}: {found[one].state}")
+                progress.draw(processes.running)
+                time.sleep(_LOOK_SECONDS if processes.running else 0.0)
+        return {one: found[one] for one in asked}
+
+    def _outcome(self, asked: Asked, status: int, folder: Path) -> StudyRun:
+        """What became of a run that is over."""
+        metric = self.judged[0]
+        if asked.has_diverged:
+            return asked.outcome(metric, state="diverged", problem="the loss became no number")
+        if status == 0 and asked.is_over:
+            return asked.outcome(metric, state="done")
+        problem = last_words(folder / LOGS / asked.log_name, status)
+        return asked.outcome(metric, state="failed", problem=problem)
+
+    def _command(self, asked: Asked) -> list[str]:
+        """The command of a run."""
+        script, arguments = self.runs.script, self.runs.arguments
+        command = [sys.executable, str(script.folder / f"{script.name}.py")]
+        command += ["-s", asked.set_id, "--seed", str(asked.seed)]
+        for option, value in (("-p", arguments.param_file), ("--data", arguments.data)):
+            command += [] if value is None else [option, str(value)]
+        for option in ("overwrite", "tensorboard"):
+            command += [f"--{option}"] if getattr(arguments, option) else []
+        overrides = [*arguments.override, *asked.overrides]
+        return [*command, *(["--override", *overrides] if overrides else [])]
+
+    def compare(self, run: Run, arms: tuple[StudyArm, ...]) -> Study:
+        """Write and print what the study came to."""
+        import yaml
+
+        metric, mode = self.judged
+        settings = self.resolved.settings
+        study = Study(
+            study_id=self.study_id,
+            description=settings.description,
+            base=self.settings.base,
+            data=run.data,
+            data_identity=run.identity,
+            demo=run.is_demo,
+            commit=run.source.commit,
+            metric=metric,
+            mode=mode,
+            seeds=self.seeds,
+            baseline=self.settings.baseline,
+            arms=arms,
+            notes=(*self.notes, *edge_notes(arms)),
+        )
+        write_study(run.folder, study)
+        page = run.folder / "report.html"
+        text = yaml.safe_dump(self._parameters, sort_keys=False, allow_unicode=True, width=100)
+        facts = {"at once": f"{self.at_once} runs on {self.cores} cores"}
+        write_study_page(page, study, parameters_yaml=text, facts=facts)
+        run.make_latest()
+        show(run.console, *study_tables(study))
+        run.say("")
+        for note in (*edge_notes(arms), *_unpaired(study)):
+            run.say(f"note: {note}", style="yellow")
+        for line in findings(study):
+            run.say(line)
+        run.say(f"report: {page}")
+        return study
+
+
+def _unpaired(study: Study) -> tuple[str, ...]:
+    """What to say where arms of one seed do not begin with one loss."""
+    if study.is_paired is not False:
+        return ()
+    return ("the first losses of a seed differ from arm to arm, so the arms are not paired.",)

@@ -1,0 +1,204 @@
+"""The runs that a study asks for, and what their folders tell of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from utils.config.places import nearest_or_all
+from utils.errors import ConfigError
+from utils.experiment.records import read_history
+from utils.files import read_json
+from utils.report.study import StudyRun
+from utils.training.steps import DIVERGED, NAME, read_steps
+
+if TYPE_CHECKING:
+    from utils.config import Resolved
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A run that a study asks for.
+
+    Attributes:
+        arm: name of the arm.
+        rate: learning rate that the optimizer begins with; None where it states none.
+        seed: of the run.
+        set_id: of the arm with this rate.
+        folder: of the run.
+        folds: sub-folders of its folds; one without a name where there is one network.
+        epochs: most epochs.
+        overrides: that it has besides those of the command.
+        whole: whether test, export and report belong to it.
+    """
+
+    arm: str
+    rate: float | None
+    seed: int
+    set_id: str
+    folder: Path
+    folds: tuple[str, ...]
+    epochs: int
+    overrides: tuple[str, ...] = ()
+    whole: bool = True
+
+    @property
+    def is_search(self) -> bool:
+        """Whether it is one of the short runs."""
+        return bool(self.overrides)
+
+    @property
+    def log_name(self) -> str:
+        """Name of the file that receives what the run prints."""
+        kind = "search-" if self.is_search else ""
+        return f"{kind}{self.set_id.rpartition('/')[2]}-{self.seed}.txt"
+
+    @property
+    def _places(self) -> list[Path]:
+        return [self.folder / name for name in self.folds]
+
+    @property
+    def has_diverged(self) -> bool:
+        """Whether a loss was no number."""
+        return any((place / DIVERGED).exists() for place in self._places)
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether every fold's training is over."""
+        return all(_training(place) is not None for place in self._places)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left to do."""
+        done = self.is_trained and (not self.whole or (self.folder / "results.json").exists())
+        return done or self.has_diverged
+
+    def forget(self) -> None:
+        """Remove what says that something is over; the rest goes with the run that starts anew."""
+        for place in self._places:
+            for name in ("stages.json", "history.csv", DIVERGED, "results.json"):
+                (place / name).unlink(missing_ok=True)
+        (self.folder / "results.json").unlink(missing_ok=True)
+
+    def curve(self, metric: str) -> tuple[float, ...]:
+        """The metric after each epoch so far, mean over the folds as far as all of them are.
+
+        Raises:
+            ConfigError: when there is no such column.
+        """
+        curves = []
+        for place in self._places:
+            rows = read_history(place) if (place / "history.csv").exists() else []
+            if rows and metric not in rows[0]:
+                known = nearest_or_all(metric, rows[0])
+                raise ConfigError(f"study.metric: no epoch reports '{metric}'.{known}")
+            curves.append([row[metric] for row in rows])
+        return _means(curves)
+
+    def outcome(
+        self, metric: str, *, state: Literal["done", "diverged", "failed"], problem: str = ""
+    ) -> StudyRun:
+        """What became of the run.
+
+        Args:
+            metric: column of history.csv that is compared.
+            state: of the run.
+            problem: what it said, unless it is done.
+
+        Raises:
+            ConfigError: when there is no such column.
+        """
+        steps = [read_steps(place / NAME) for place in self._places]
+        seconds = [_training(place) for place in self._places]
+        known = [one for one in seconds if one is not None]
+        return StudyRun(
+            arm=self.arm,
+            learning_rate=self.rate,
+            seed=self.seed,
+            set_id=self.set_id,
+            folder=str(self.folder),
+            state=state,
+            curve=self.curve(metric),
+            losses=_means([[step.loss for step in rows] for rows in steps]),
+            norms=_means([[step.gradient_norm for step in rows] for rows in steps]),
+            step_seconds=_means([[step.seconds for step in rows] for rows in steps]),
+            seconds=sum(known) if len(known) == len(seconds) else None,
+            problem=problem,
+        )
+
+
+def asked_run(
+    resolved: "Resolved",
+    *,
+    arm: str,
+    seed: int,
+    folder: Path,
+    folds: Sequence[str],
+    overrides: Sequence[str] = (),
+    whole: bool = True,
+) -> Asked:
+    """A run of an arm as resolved.
+
+    Args:
+        resolved: the arm, with its learning rate.
+        arm: its name.
+        seed: of the run.
+        folder: of the run.
+        folds: names of the data's folds.
+        overrides: that it has besides those of the command.
+        whole: whether test, export and report belong to it.
+    """
+    return Asked(
+        arm=arm,
+        rate=written_rate(resolved),
+        seed=seed,
+        set_id=resolved.settings.set_id,
+        folder=folder,
+        folds=tuple(folds) if len(folds) > 1 else ("",),
+        epochs=resolved.settings.training.epochs,
+        overrides=tuple(overrides),
+        whole=whole,
+    )
+
+
+def written_rate(resolved: "Resolved") -> float | None:
+    """Learning rate that a set's optimizer states; None where it states none."""
+    (arguments,) = resolved.settings.training.optimizer.values()
+    rate = (arguments or {}).get("learning_rate")
+    return float(rate) if isinstance(rate, int | float) else None
+
+
+def clip_norm(resolved: "Resolved") -> float | None:
+    """Norm to which a set's gradients are clipped, together or each variable's; None: they are not.
+
+    A variable's gradient is never longer than all together, so below ``clipnorm`` none is clipped.
+    """
+    (arguments,) = resolved.settings.training.optimizer.values()
+    for key in ("global_clipnorm", "clipnorm"):
+        if (arguments or {}).get(key) is not None:
+            return float(arguments[key])
+    return None
+
+
+def last_words(log: Path, status: int) -> str:
+    """What a process said that ended with a status other than 0: its error, else where to look."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
+    starts = [number for number, line in enumerate(lines) if line.startswith("error: ")]
+    if starts and status > 0:
+        return " ".join(" ".join(lines[starts[-1] :]).removeprefix("error: ").split())
+    ended = f"signal {-status}" if status < 0 else f"status {status}"
+    return f"ended with {ended}; see {log}."
+
+
+def _training(place: Path) -> float | None:
+    """Seconds of the training of a folder; None where it is not over."""
+    record = place / "stages.json"
+    if not record.exists() or not (place / "history.csv").exists():
+        return None
+    entry = read_json(record).get("training")
+    return None if entry is None else float(entry["seconds"])
+
+
+def _means(rows: Sequence[Sequence[float]]) -> tuple[float, ...]:
+    """Means of rows, place by place, as far as all of them go."""
+    return tuple(sum(values) / len(values) for values in zip(*rows, strict=False))

@@ -1,0 +1,191 @@
+"""What a network that separates learns from: stretches of songs, or speakers mixed afresh."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from utils import pipeline
+from utils.audio import at_rate, read_channels, read_facts
+from utils.config.schema import SpeakerSettings
+from utils.datasets import Clip, DataSet, Fold
+from utils.datasets.speaker_levels import measure
+from utils.errors import ConfigError, DataError
+from utils.experiment.job import Job
+from utils.features.heard import Heard
+from utils.files import digest
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+MINIMUM_STEMS = 2
+
+
+@dataclass(frozen=True)
+class SeparationLearning:
+    """Files of the fold as the pipeline takes them, and what a network hears of them.
+
+    Attributes:
+        job: the set and the data.
+        fold: its only one.
+        heard: what the network hears of samples.
+        files: path to read instead of each path of the data set, all of one rate.
+    """
+
+    job: Job
+    fold: Fold
+    heard: Heard
+    files: dict[Path, Path] = field(repr=False)
+
+    @classmethod
+    def prepared(
+        cls, job: Job, heard: Heard, *, progress: Callable[[int, int], None] | None = None
+    ) -> "SeparationLearning":
+        """Bring the files of training and validation to one rate, once.
+
+        Raises:
+            AudioError: for a file that cannot be used.
+        """
+        fold = only_fold(job.data)
+        clips = (*fold.train, *fold.validation)
+        files = at_rate(
+            (path for clip in clips for path in paths_of(clip)),
+            sample_rate=heard.sample_rate,
+            channels=heard.channels,
+            folder=job.cache / "audio",
+            progress=progress,
+        )
+        return cls(job, fold, heard, files)
+
+    @cached_property
+    def key(self) -> str:
+        """Identity of what is learnt from: every file as it is read."""
+        states = [(str(path), copy.stat().st_size) for path, copy in sorted(self.files.items())]
+        return digest([self.job.data.identity, self.heard.sample_rate, states])
+
+    @cached_property
+    def source(self) -> pipeline.Drawn:
+        """What training steps are drawn from."""
+        if self.job.data.speakers is not None:
+            return self._voices(self.job.data.speakers)
+        return pipeline.Segments(
+            tracks=self._tracks(self.fold.train),
+            samples=self.heard.n_samples,
+            channels=self.heard.channels,
+            settings=self.job.settings.segments,
+        )
+
+    def _voices(self, settings: SpeakerSettings) -> pipeline.Voices:
+        found, _ = measure(
+            self.fold.train, sample_rate=self.heard.sample_rate, cache=self.job.cache
+        )
+        return pipeline.Voices(
+            paths=tuple(self.files[clip.path] for clip in found.clips),
+            frames=found.lengths,
+            rms=found.rms,
+            speakers=np.unique([clip.group or "" for clip in found.clips], return_inverse=True)[1],
+            samples=self.heard.n_samples,
+            settings=settings,
+        )
+
+    def _tracks(self, clips: Sequence[Clip]) -> tuple[pipeline.Track, ...]:
+        return tuple(
+            pipeline.Track(
+                mixture=self.files[clip.path],
+                stems=tuple(tuple(self.files[path] for path in stem) for stem in clip.stems),
+                frames=read_facts(self.files[clip.path]).frames,
+            )
+            for clip in clips
+        )
+
+    @cached_property
+    def validation(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mixtures (segments, samples, channels), stems (segments, stems, samples, channels)."""
+        return pipeline.even_stretches(
+            self._tracks(self.fold.validation),
+            number=self.job.settings.segments.validation,
+            samples=self.heard.n_samples,
+            channels=self.heard.channels,
+        )
+
+    @property
+    def steps(self) -> int:
+        """Training batches of an epoch."""
+        return pipeline.steps(self.source, self.job.settings.training.batch_size)
+
+    def batches(self, first_epoch: int) -> "tf.data.Dataset":
+        """Training batches of all epochs from the given one, as a network hears them."""
+        settings = self.job.settings
+        return pipeline.training_batches(
+            self.source,
+            batch_size=settings.training.batch_size,
+            seed=settings.seed,
+            first_epoch=first_epoch,
+            epochs=settings.training.epochs,
+            augment=lambda mixtures, stems, seed: (
+                self.heard.inputs(mixtures),
+                self.heard.targets(stems),
+            ),
+            memory_gb=settings.pipeline.memory_gb,
+        )
+
+    def examples(self, number: int) -> np.ndarray:
+        """What the network hears of some training stretches, float32 (stretches, ...)."""
+        batch, _ = self.source.batch(number, seed=self.job.settings.seed, epoch=0, step=0)
+        return self.heard(batch)
+
+    def read(self, clip: Clip) -> tuple[np.ndarray, np.ndarray]:
+        """A whole file and its stems at the network's rate.
+
+        Returns:
+            Mixture float32 (samples, channels) and stems (stems, samples, channels), which are cut
+            or extended by silence to the length of the mixture.
+
+        Raises:
+            AudioError: when a file cannot be used.
+        """
+        mixture = self._whole(clip.path)
+        stems = np.zeros((len(clip.stems), *mixture.shape), np.float32)
+        for total, paths in zip(stems, clip.stems, strict=True):
+            for path in paths:
+                part = self._whole(path)[: len(mixture)]
+                total[: len(part)] += part
+        return mixture, stems
+
+    def _whole(self, path: Path) -> np.ndarray:
+        return read_channels(path, sample_rate=self.heard.sample_rate, channels=self.heard.channels)
+
+
+def paths_of(clip: Clip) -> Iterator[Path]:
+    """The files of a clip: itself, then its stems."""
+    yield clip.path
+    for stem in clip.stems:
+        yield from stem
+
+
+def only_fold(data: DataSet) -> Fold:
+    """The fold of a data set of mixtures, which has one.
+
+    Raises:
+        ConfigError: when it has several, or does not know what its clips are made of.
+        DataError: when a part is empty.
+    """
+    if len(data.folds) > 1:
+        raise ConfigError(
+            f"dataset: {data.name} has {len(data.folds)} folds; networks that separate are "
+            "trained on one, name it in dataset.folds."
+        )
+    (fold,) = data.folds
+    mixtures = (*fold.validation, *fold.test, *(() if data.speakers else fold.train))
+    if any(len(clip.stems) < MINIMUM_STEMS for clip in mixtures):
+        raise ConfigError(
+            f"dataset.name: {data.name} does not tell what its clips are made of; take musdb, "
+            "spleeter, speakers or svoice."
+        )
+    for name in ("train", "validation", "test"):
+        if not getattr(fold, name):
+            raise DataError(f"{fold.name}: has no {name} files; see dataset.validation.")
+    return fold

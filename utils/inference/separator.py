@@ -1,0 +1,196 @@
+"""A trained network that separates as a function of sound of any length."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from math import prod
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from utils.audio import as_channels
+from utils.audio.streams import Passing
+from utils.config.fields import Section
+from utils.errors import ConfigError, UserError
+from utils.features.heard import Magnitudes, Waveforms, heard_by
+from utils.inference.predictor import MemoryPredictor, Predictor
+from utils.inference.separator_masks import MaskSeparator
+from utils.inference.separator_waves import WaveSeparator
+
+if TYPE_CHECKING:
+    from utils.config.separation_sections import SeparationSettings
+
+S = TypeVar("S", bound=Section)
+Separate = Callable[[Iterable[np.ndarray]], Iterator[np.ndarray]]
+MOST_WINDOWS = 8  # that a Keras network is given at once
+BATCH_BYTES = 2**24
+"""Of the inputs and outputs of a batch; within networks it takes some ten times as much. Larger
+batches are not quicker on CPUs: Spleeter's windows, 12 MiB each, go one by one."""
+
+
+@dataclass(frozen=True)
+class Separator:
+    """A model as a function of samples: a mixture in, what it is made of out.
+
+    Sound of any length is separated in windows that overlap, in memory that does not grow with it.
+    How masks or waveforms of windows are put together, :class:`MaskSeparator` and
+    :class:`WaveSeparator` say. A call and a stream are the same computation, equal bit for bit
+    however the stream is cut.
+
+    Attributes:
+        predictor: the model.
+        classes: names of what is separated, in order.
+        heard: what the network hears; its rate and channels are those of the samples.
+        settings: masks, overlap, and whether the stems add up to the mixture.
+    """
+
+    predictor: Predictor
+    classes: tuple[str, ...]
+    heard: Magnitudes | Waveforms
+    settings: "SeparationSettings"
+
+    @classmethod
+    def of(cls, predictor: Predictor) -> "Separator":
+        """Rebuild what a model hears and says from its metadata.
+
+        Raises:
+            UserError: when the model carries no metadata, separates nothing, or its metadata is
+                wrong or does not fit the network.
+        """
+        from utils.config.feature_sections import AudioSettings, FeatureSettings
+        from utils.config.separation_sections import SeparationSettings
+
+        metadata, path = predictor.metadata, predictor.path
+        if metadata is None:
+            raise UserError(
+                f"{path}: carries no names of stems and feature parameters, so it cannot be used "
+                "on audio files; export it with this program."
+            )
+        if metadata.separation is None:
+            raise UserError(
+                f"{path}: separates nothing; use it with the script of its task (its set is "
+                f"{metadata.set_id})."
+            )
+        audio = _section(AudioSettings, metadata.audio, predictor)
+        features = _section(FeatureSettings, metadata.features, predictor)
+        settings = _section(SeparationSettings, metadata.separation, predictor)
+        try:
+            heard = heard_by(audio, features)
+        except ConfigError as error:
+            raise UserError(f"{path}: its metadata is wrong at {error}") from error
+        if predictor.input_shape != heard.input_shape:
+            raise UserError(
+                f"{path}: its metadata is wrong: it tells of segments of shape "
+                f"{heard.input_shape}, the network takes {predictor.input_shape}."
+            )
+        return cls(predictor, metadata.classes, heard, settings)
+
+    @property
+    def sample_rate(self) -> int:
+        """Hertz of the samples."""
+        return self.heard.sample_rate
+
+    @property
+    def channels(self) -> int:
+        """Of the stems."""
+        return self.heard.channels
+
+    def __call__(self, samples: np.ndarray) -> np.ndarray:
+        """Separate a whole mixture.
+
+        Args:
+            samples: float32 (samples, channels) at ``sample_rate``. Other channels than the
+                network's become those as :func:`~utils.audio.as_channels` says.
+
+        Returns:
+            float32 (stems, samples, channels) with the network's channels.
+
+        Raises:
+            UserError: when the network gives something else than stems.
+        """
+        empty = np.zeros((len(self.classes), 0, self.channels), np.float32)
+        return np.concatenate([empty, *self.stream([samples])], axis=1)
+
+    def stream(self, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """Separate a mixture that comes in blocks.
+
+        Args:
+            blocks: float32 (n, channels), as for a call.
+
+        Yields:
+            float32 (stems, n, channels), of other lengths than the blocks and together as long.
+            Before the first some windows of the mixture are read; later as much as is given.
+
+        Raises:
+            UserError: as a call.
+        """
+        heard = self.channels
+        given = (as_channels(np.asarray(block, np.float32), heard) for block in blocks)
+        mixture = Passing(given)
+        separate, skip = self._method()
+        for stems in separate(mixture):
+            late, skip = min(skip, stems.shape[1]), max(0, skip - stems.shape[1])
+            if count := min(stems.shape[1] - late, mixture.waiting):
+                found = stems[:, late : late + count]
+                whole = mixture.take(count)
+                yield added_up(found, whole) if self.settings.add_up else found
+
+    def _method(self) -> tuple[Separate, int]:
+        """What separates blocks, and how many samples late."""
+        heard, batch = self.heard, self._batch()
+        if isinstance(heard, Magnitudes):
+            masks = MaskSeparator(self._stems, heard, len(self.classes), self.settings, batch)
+            return masks, masks.lead
+        return WaveSeparator(self._sources, heard, self.settings.overlap, batch), 0
+
+    def _batch(self) -> int:
+        """Windows that the network is given at once: one where it takes no more."""
+        if not isinstance(self.predictor, MemoryPredictor):
+            return 1
+        size = 4 * prod(self.heard.input_shape) * (1 + len(self.classes))
+        return min(MOST_WINDOWS, max(1, BATCH_BYTES // size))
+
+    def _stems(self, windows: np.ndarray) -> np.ndarray:
+        """Magnitudes (batch, stems, frames, bins, channels) of windows without the stems' axis."""
+        return self._checked(windows, (len(self.classes), *self.heard.input_shape))
+
+    def _sources(self, segments: np.ndarray) -> np.ndarray:
+        """Sources (batch, sources, samples) of segments (batch, samples, 1): the last scale."""
+        return self._checked(segments, (None, len(self.classes), self.heard.n_samples))[:, -1]
+
+    def _checked(self, windows: np.ndarray, shape: tuple[int | None, ...]) -> np.ndarray:
+        outputs = self.predictor.outputs(windows)
+        found = outputs[0].shape[1:]
+        if (
+            len(outputs) != 1
+            or len(found) != len(shape)
+            or not all(size in (None, real) for size, real in zip(shape, found, strict=True))
+        ):
+            raise UserError(
+                f"{self.predictor.path}: gives {len(outputs)} outputs, the first of shape {found} "
+                f"for a segment; one of {shape} is needed for {', '.join(self.classes)}."
+            )
+        return outputs[0]
+
+
+def added_up(stems: np.ndarray, mixture: np.ndarray) -> np.ndarray:
+    """Stems to which what they lack to the mixture is added, the same to each.
+
+    Args:
+        stems: float32 (stems, samples, channels).
+        mixture: float32 (samples, channels).
+    """
+    return stems + (mixture - stems.sum(axis=0)) / np.float32(len(stems))
+
+
+def _section(section: type[S], content: dict[str, Any], predictor: Predictor) -> S:
+    """Check a section of the metadata."""
+    from pydantic import ValidationError
+
+    try:
+        return section.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = first.get("ctx", {}).get("path") or ".".join(map(str, first["loc"]))
+        raise UserError(
+            f"{predictor.path}: its metadata is wrong at {place} ({first['msg']})."
+        ) from error

@@ -1,0 +1,188 @@
+"""Pictures of a study: curves by arm, losses of the first steps, the search of learning rates."""
+
+import statistics
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from utils.report.plots import (
+    BLUE,
+    GREEN,
+    GREY,
+    INK,
+    ORANGE,
+    RED,
+    Picture,
+    as_png,
+    as_svg,
+    drawing,
+)
+from utils.report.study import Study, StudyArm
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# The other colours of Okabe & Ito (2008), see utils/report/plots.py; yellow is too faint for lines.
+SKY, PURPLE = "#56b4e9", "#cc79a7"
+_COLOURS = (BLUE, RED, GREEN, ORANGE, PURPLE, SKY, INK, GREY)
+_DASHES = ("-", (0, (4, 1.5)), (0, (1, 1)))
+_WIDE = 20.0  # ratio of values from which on an axis is logarithmic
+_FAR = 1000.0  # times the usual least value of a line, from where on lines leave the picture
+_LABELLED = 10  # most steps of which each has a label
+
+
+def curves_picture(study: Study, *, png: bool = False) -> Picture:
+    """The metric by epoch: of each arm the mean over its seeds, and a band from least to greatest.
+
+    A line goes as far as all runs of its arm go; diverged runs are not in it.
+
+    Args:
+        study: with at least one finished run.
+        png: PNG rather than SVG.
+    """
+    caption = (
+        f"{study.metric} by epoch: mean over seeds, and band from the least to the greatest of them"
+    )
+    from matplotlib.ticker import MaxNLocator
+
+    with drawing(8.4, 4.2) as figure:
+        panel = figure.subplots()
+        shown: list[np.ndarray] = []
+        for arm, style in _styled(study.arms):
+            curves = [run.curve for run in arm.runs if run.state == "done" and run.curve]
+            if not curves:
+                continue
+            values = np.array([curve[: min(map(len, curves))] for curve in curves])
+            epochs = np.arange(1, values.shape[1] + 1)
+            marker = "." if values.shape[1] <= 30 else ""
+            panel.plot(epochs, values.mean(axis=0), label=arm.name, marker=marker, **style)
+            if len(curves) > 1:
+                panel.fill_between(
+                    epochs, values.min(axis=0), values.max(axis=0),
+                    color=style["color"], alpha=0.16, lw=0,
+                )  # fmt: skip
+            shown.append(values)
+        _stretch(panel, shown)
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+        better = "lower" if study.mode == "min" else "higher"
+        panel.set(xlabel="epoch", ylabel=f"{study.metric} ({better} is better)")
+        _legend(panel)
+        return _picture(figure, caption, png=png)
+
+
+def steps_picture(study: Study) -> Picture:
+    """Loss and gradient norm of the first steps, mean over the seeds of each arm."""
+    with drawing(9.6, 3.7) as figure:
+        left, right = figure.subplots(1, 2)
+        for panel, name, title in (
+            (left, "losses", "Loss of each batch"),
+            (right, "norms", "Gradient norm before clipping"),
+        ):
+            shown = []
+            for arm, style in _styled(study.arms):
+                rows = [getattr(run, name) for run in arm.runs if getattr(run, name)]
+                if not rows:
+                    continue
+                values = np.mean([row[: min(map(len, rows))] for row in rows], axis=0)
+                steps = np.arange(1, len(values) + 1)
+                panel.plot(steps, values, label=arm.name, **(style | {"lw": 1.2}))
+                shown.append(values)
+            panel.set_xscale("log")
+            panel.xaxis.set_major_formatter("{x:g}")
+            few = max(map(len, shown), default=0) <= _LABELLED
+            panel.xaxis.set_minor_formatter("{x:g}" if few else "")
+            _stretch(panel, shown)
+            panel.set(title=title, xlabel="step")
+        for arm, style in _styled(study.arms):
+            if arm.clip_norm is not None:
+                right.axhline(arm.clip_norm, color=style["color"], lw=0.8, ls=":")
+        _legend(right)
+        return _picture(
+            figure,
+            "The first steps: means over seeds; dotted: norms to which an arm clips",
+        )
+
+
+def search_picture(study: Study) -> Picture:
+    """The metric of short runs by learning rate; the rate that was taken is ringed."""
+    caption = (
+        f"{study.metric} of the short runs by learning rate; ringed: the rate that was taken; a "
+        "cross: diverged"
+    )
+    with drawing(8.4, 3.7) as figure:
+        panel = figure.subplots()
+        shown, crossed = [], []
+        for arm, style in _styled(study.arms):
+            found = sorted(
+                (run.learning_rate or 0.0, best[0])
+                for run in arm.searched
+                if (best := run.best(study.mode))
+            )
+            crossed += [
+                (run.learning_rate or 0.0, style["color"])
+                for run in arm.searched
+                if run.state == "diverged"
+            ]
+            if found:
+                rates, values = zip(*found, strict=True)
+                panel.plot(rates, values, label=arm.name, marker=".", ms=8, **style)
+                taken = [pair for pair in found if pair[0] == arm.learning_rate]
+                for pair in taken:
+                    panel.plot(*pair, "o", ms=11, mfc="none", mec=style["color"])
+                shown.append(np.array(values))
+        panel.set_xscale("log")
+        _stretch(panel, shown)
+        for rate, colour in crossed:
+            panel.plot([rate], [0.97], marker="x", color=colour, ms=7, mew=1.8,
+                       transform=panel.get_xaxis_transform(), clip_on=False)  # fmt: skip
+        panel.set(xlabel="learning rate", ylabel=study.metric)
+        _legend(panel)
+        return _picture(figure, caption)
+
+
+def _styled(arms: Sequence[StudyArm]) -> list[tuple[StudyArm, dict[str, Any]]]:
+    """Colour and dash of each arm, the same in all pictures."""
+    return [
+        (
+            arm,
+            {
+                "color": _COLOURS[number % len(_COLOURS)],
+                "ls": _DASHES[number // len(_COLOURS) % len(_DASHES)],
+            },
+        )
+        for number, arm in enumerate(arms)
+    ]
+
+
+def _stretch(panel: "Axes", shown: Sequence[np.ndarray]) -> None:
+    """A logarithmic axis where positive values are of different orders of magnitude.
+
+    An arm that runs away leaves the picture, so that the others can be told from each other.
+    """
+    parts = [part[np.isfinite(part)] for part in shown]
+    parts = [part for part in parts if part.size]
+    low = min((float(part.min()) for part in parts), default=0.0)
+    high = max((float(part.max()) for part in parts), default=0.0)
+    if low <= 0 or high / low <= _WIDE:
+        return
+    from matplotlib.ticker import LogLocator
+
+    panel.set_yscale("log")
+    panel.yaxis.set_major_formatter("{x:g}")
+    panel.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
+    panel.yaxis.set_minor_formatter("{x:g}" if min(high, _FAR * low) / low < _FAR else "")
+    far = _FAR * statistics.median_low(float(part.min()) for part in parts)
+    if high > far:
+        panel.set_ylim(top=far)
+
+
+def _legend(panel: "Axes") -> None:
+    """Names beside the panel, where they hide no line."""
+    if panel.get_legend_handles_labels()[0]:
+        panel.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0)
+
+
+def _picture(figure: "Figure", caption: str, *, png: bool = False) -> Picture:
+    return Picture(caption, png=as_png(figure)) if png else Picture(caption, as_svg(figure))
