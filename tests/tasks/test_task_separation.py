@@ -192,3 +192,16 @@ def test_a_model_of_another_task_is_refused(separation, separated, songs, capsys
     model = run_of(separated) / "model_float32.tflite"
     message = refusal(capsys, task1a, "-m", "predict", song, "--model", model)
     assert "task_separation.py" in message
+
+
+@pytest.mark.real_audio
+def test_speakers_of_librispeech(separation, real_audio, tmp_path):
+    """Real voices at another rate: all of them are mixed, few of them are learnt from."""
+    write_tiny_separation(tmp_path)
+    arguments = (*set_of(tmp_path, "tiny_voices"), "--data", real_audio / "librispeech_speakers")
+    assert separation(*arguments) == 0
+    results = results_of(tmp_path, "tiny_voices")
+    assert results.scores["files"] == 3
+    assert results.scores["seconds"] > 6
+    assert np.isfinite(results.overall["si_sdr"])
+    assert any("by 24 speakers" in note for note in results.notes)

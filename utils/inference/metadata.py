@@ -80,13 +80,14 @@ class Metadata:
         except ValueError as error:
             raise UserError(f"{where}: its metadata is not JSON ({error}).") from error
         known = {field.name for field in fields(cls)}
-        if not isinstance(content, dict) or set(content) != known:
-            raise UserError(f"{where}: its metadata does not have the fields {sorted(known)}.")
-        if content["version"] != VERSION:
+        told = content if isinstance(content, dict) else {}
+        if told.get("version", VERSION) != VERSION:
             raise UserError(
-                f"{where}: its metadata has version {content['version']!r}, this program reads "
-                f"version {VERSION}; export the model again."
+                f"{where}: its metadata has version {told['version']!r}, this program reads "
+                f"version {VERSION}; train or export the model again."
             )
+        if set(told) != known:
+            raise UserError(f"{where}: its metadata does not have the fields {sorted(known)}.")
         wrong = [name for name, is_right in _CHECKS.items() if not is_right(content[name])]
         if wrong:
             raise UserError(f"{where}: its metadata holds a wrong value for {', '.join(wrong)}.")

@@ -133,9 +133,11 @@ def search_picture(study: Study) -> Picture:
                     panel.plot(*pair, "o", ms=11, mfc="none", mec=style["color"])
                 shown.append(np.array(values))
         panel.set_xscale("log")
+        panel.xaxis.set_major_formatter("{x:g}")
         _stretch(panel, shown)
-        for rate, colour in crossed:
-            panel.plot([rate], [0.97], marker="x", color=colour, ms=7, mew=1.8,
+        for place, (rate, colour) in enumerate(crossed):
+            below = sum(rate == other for other, _ in crossed[:place])  # one below the other
+            panel.plot([rate], [0.97 - 0.06 * below], marker="x", color=colour, ms=7, mew=1.8,
                        transform=panel.get_xaxis_transform(), clip_on=False)  # fmt: skip
         panel.set(xlabel="learning rate", ylabel=study.metric)
         _legend(panel)
