@@ -43,11 +43,6 @@ def evaluate(job: Job, run: Run) -> Results:
     )
 
 
-def score(answers: cli.Answers) -> None:
-    """Refuse: separated files are scored beside their stems by -m dev."""
-    raise UserError(f"{answers.path}: separated files are scored by -m dev alone.")
-
-
 SCRIPT = cli.Script(
     name="task_separation",
     title="Source separation: stems of songs by masks, speakers by dual-path recurrence.",
@@ -56,7 +51,8 @@ SCRIPT = cli.Script(
     develop=develop,
     evaluate=evaluate,
     predict=separate_files,
-    score=score,
+    score=cli.score_stems,
+    score_takes="stems",
     demo=demo_music.make,
     target="stems",
     predicted=Path("separated"),

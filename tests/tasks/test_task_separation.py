@@ -1,6 +1,7 @@
 """task_separation.py as its users run it: songs, speakers, own files, other settings of use."""
 
 import csv
+import json
 import shutil
 
 import numpy as np
@@ -150,6 +151,48 @@ def test_own_files_of_any_rate_and_length_become_stems(separation, separated, tm
     ours = soundfile.read(tmp_path / "out" / "song" / "low.wav")[0]
     theirs = soundfile.read(tmp_path / "lite" / "song" / "low.wav")[0]
     np.testing.assert_allclose(theirs, ours, atol=1e-4)
+
+
+def test_separated_files_of_any_system_are_scored(separation, separated, songs, tmp_path, capsys):
+    theirs = tmp_path / "theirs"
+    for song in ("X", "Y"):
+        (theirs / song).mkdir(parents=True)
+        stems = {
+            name: soundfile.read(songs / "test" / song / f"{name}.wav")[0]
+            for name in ("bass", "drums", "vocals", "other")
+        }
+        for name, parts in {"low": ("bass", "drums"), "high": ("vocals", "other")}.items():
+            wrong = 0.1 * stems["vocals" if name == "low" else "bass"]
+            samples = stems[parts[0]] + stems[parts[1]] + wrong
+            soundfile.write(theirs / song / f"{name}.wav", samples, RATE, subtype="FLOAT")
+    arguments = (*set_of(separated), "--data", songs, "-m", "score", theirs)
+    assert separation(*arguments, "-o", tmp_path / "scores.json") == 0
+    scores = json.loads((tmp_path / "scores.json").read_text())
+    assert scores["overall"]["sdr"] == pytest.approx(23.0, abs=1.5)  # a tenth of half the energy
+    assert scores["files"] == 2
+    assert "SI-SDR improvement" in capsys.readouterr().out
+    (theirs / "Y" / "high.wav").unlink()
+    assert "Y: has no high.wav" in refusal(capsys, separation, *arguments)
+    shutil.rmtree(theirs / "Y")
+    assert "has no folder Y" in refusal(capsys, separation, *arguments)
+    samples, rate = soundfile.read(theirs / "X" / "low.wav")
+    soundfile.write(theirs / "X" / "low.wav", samples[: rate * 2], rate)
+    shutil.copytree(theirs / "X", theirs / "Y")
+    assert "1.00 s longer or shorter" in refusal(capsys, separation, *arguments)
+
+
+def test_stems_that_predict_writes_score_as_the_test_did(separation, separated, songs, tmp_path):
+    """What -m predict writes of the test files scores as the test did."""
+    files = [songs / "test" / song / "mixture.wav" for song in "XY"]
+    for song, file in zip("XY", files, strict=True):
+        (tmp_path / "in").mkdir(exist_ok=True)
+        shutil.copy(file, tmp_path / "in" / f"{song}.wav")
+    inside = (tmp_path / "in" / "X.wav", tmp_path / "in" / "Y.wav")
+    assert separation(*set_of(separated), "-m", "predict", *inside, "-o", tmp_path / "out") == 0
+    asked = ("-m", "score", tmp_path / "out", "-o", tmp_path / "scores.json")
+    assert separation(*set_of(separated), "--data", songs, *asked) == 0
+    overall = json.loads((tmp_path / "scores.json").read_text())["overall"]
+    assert overall == pytest.approx(results_of(separated).overall, abs=0.01)
 
 
 def test_speakers_are_mixed_trained_and_separated(separation, utterances, tmp_path):

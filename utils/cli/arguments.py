@@ -19,6 +19,7 @@ SCORE_EXAMPLE = """  python {name}.py -m score --detections DIR --ground_truth F
 SCORED = {
     "answers": "a file of answers",
     "detections": "a folder of detection tables of any system, as JSON",
+    "stems": "a folder of separated files of any system, NAME/STEM.wav",
 }
 SCORE_OPTIONS = {
     "answers": {
@@ -36,6 +37,7 @@ SCORE_OPTIONS = {
             "events too",
         ),
     },
+    "stems": {},
 }  # fmt: skip
 """What -m score takes: by ``Script.score_takes`` the options, what each names and what that is."""
 
@@ -74,21 +76,16 @@ def _contradictions(arguments: argparse.Namespace, script: Script) -> Iterator[s
     if mode in ("predict", "score") and runs > 1:
         yield f"-m {mode} takes one set and one seed"
     if mode == "score":
-        scored = _file_of_answers if script.score_takes == "answers" else _detection_tables
-        yield from scored(arguments)
+        if script.score_takes == "detections":
+            yield from _detection_tables(arguments)
+        elif len(files) != 1:
+            what = SCORED[script.score_takes]
+            yield f"-m score takes one: {what}" if files else f"-m score needs {what}"
     elif mode == "predict" and not files:
         yield "-m predict needs audio files or folders"
     elif mode != "predict" and files:
         yield f"{files[0]}: files are for {_takers(script)}; a data set is --data DIR"
     yield from _options_of_other_modes(arguments, script, runs)
-
-
-def _file_of_answers(arguments: argparse.Namespace) -> Iterator[str]:
-    """What is wrong where a file of answers is to be scored."""
-    if not arguments.files:
-        yield "-m score needs a file of answers"
-    if len(arguments.files) > 1:
-        yield "-m score takes one file of answers"
 
 
 def _detection_tables(arguments: argparse.Namespace) -> Iterator[str]:
@@ -144,7 +141,7 @@ def _what(parser: argparse.ArgumentParser, script: Script) -> None:
     parser.add_argument(
         "--model", metavar="FILE", type=Path, help="for -m predict: a .keras or .tflite file"
     )
-    parser.set_defaults(detections=None, durations=None)
+    parser.set_defaults(detections=None, durations=None, ground_truth=None)
     for option, (metavar, what) in SCORE_OPTIONS[script.score_takes].items():
         parser.add_argument(f"--{option}", metavar=metavar, type=Path, help=f"for -m score: {what}")
     scores = "" if script.score_takes == "answers" else ", scores of score"
@@ -159,7 +156,7 @@ def _what(parser: argparse.ArgumentParser, script: Script) -> None:
 
 def _takers(script: Script) -> str:
     """The modes that take files."""
-    return "-m predict and -m score" if script.score_takes == "answers" else "-m predict"
+    return "-m predict" if script.score_takes == "detections" else "-m predict and -m score"
 
 
 def _how(parser: argparse.ArgumentParser) -> None:

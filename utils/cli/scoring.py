@@ -1,4 +1,4 @@
-"""``-m score``: of tasks of one label a clip, and of tables of sound events."""
+"""``-m score``: of tasks of one label a clip, of tables of sound events, of separated files."""
 
 import json
 from collections.abc import Callable
@@ -8,9 +8,9 @@ from utils.console import terminal
 from utils.errors import UserError
 from utils.evaluation import Predictions, SceneScores, read_system_output, sed
 from utils.evaluation.event_answers import read_tables
-from utils.experiment import Job
-from utils.files import write_text
-from utils.report import events, scenes
+from utils.experiment import Job, score_folder
+from utils.files import write_json, write_text
+from utils.report import events, scenes, separation
 from utils.report.tables import show
 
 
@@ -65,3 +65,18 @@ def score_tables(asked: Answers) -> None:
     if asked.output is not None:
         write_text(asked.output, text + "\n")
     asked.console.out(text, highlight=False)
+
+
+def score_stems(asked: Answers) -> None:
+    """Score a folder of separated files against the stems of the test files; print the tables.
+
+    Args:
+        asked: the folder, and a file for the scores as JSON, if any.
+
+    Raises:
+        UserError: for files that are missing or cannot be used.
+    """
+    found = score_folder(asked.job(), asked.path).as_dict()
+    show(asked.console, *separation.score_tables(found), separation.file_table(found))
+    if asked.output is not None:
+        write_json(asked.output, found)

@@ -56,7 +56,8 @@ class Script:
         score: scores answers without any model.
         score_takes: what these are: a file of answers, scored by the data set's labels or by a file
             of right ones; or a folder of detection tables with its ground truth and durations,
-            which come by options of their own.
+            which come by options of their own; or a folder of separated files, scored by the data
+            set's stems.
         demo: generates demo data in a folder from a seed, or finds it; gives the data set's folder.
         target: what the task predicts of a clip.
         combine: scores the ensemble of sets that were run; None where a task has no ensembles.
@@ -73,7 +74,7 @@ class Script:
     predict: Callable[[Predictor, Sequence[Path], Path, "Console"], None]
     score: Callable[[Answers], None]
     demo: Callable[..., Path]
-    score_takes: Literal["answers", "detections"] = "answers"
+    score_takes: Literal["answers", "detections", "stems"] = "answers"
     target: TargetKind = "single_label"
     combine: Callable[[Job, Run, Sequence[Member]], Results] | None = None
     predicted: Path = Path("predictions.csv")

@@ -12,6 +12,7 @@ from utils.experiment.publish import publish
 from utils.experiment.separate_files import separate_files
 from utils.experiment.separation import SeparationExperiment
 from utils.experiment.separation_checks import check_separation
+from utils.experiment.separation_score import score_folder
 from utils.experiment.submission import submit
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "label_files",
     "publish",
     "read_member",
+    "score_folder",
     "separate_files",
     "submit",
 ]

@@ -17,7 +17,7 @@ from utils.experiment.job import Job
 from utils.experiment.records import read_best_epoch, read_history
 from utils.experiment.separation_checks import build_separator, check_separation
 from utils.experiment.separation_judging import COLUMNS, SeparationJudge
-from utils.experiment.separation_learning import SeparationLearning
+from utils.experiment.separation_learning import SeparationLearning, read_whole
 from utils.files import digest, read_json, write_json
 from utils.inference.separator import Separator
 from utils.report import html
@@ -135,7 +135,7 @@ class SeparationExperiment:
         scored, seconds, spent = [], [], 0.0
         with bar(self.job.console, "  files") as progress:
             for number, clip in enumerate(self.test_clips):
-                mixture, stems = self.learning.read(clip)
+                mixture, stems = read_whole(clip, self.heard)
                 begun = time.perf_counter()
                 estimates = separator(mixture)
                 spent += time.perf_counter() - begun

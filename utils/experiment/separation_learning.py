@@ -137,26 +137,29 @@ class SeparationLearning:
         batch, _ = self.source.batch(number, seed=self.job.settings.seed, epoch=0, step=0)
         return self.heard(batch)
 
-    def read(self, clip: Clip) -> tuple[np.ndarray, np.ndarray]:
-        """A whole file and its stems at the network's rate.
 
-        Returns:
-            Mixture float32 (samples, channels) and stems (stems, samples, channels), which are cut
-            or extended by silence to the length of the mixture.
+def read_whole(clip: Clip, heard: Heard) -> tuple[np.ndarray, np.ndarray]:
+    """A whole file and its stems at a network's rate.
 
-        Raises:
-            AudioError: when a file cannot be used.
-        """
-        mixture = self._whole(clip.path)
-        stems = np.zeros((len(clip.stems), *mixture.shape), np.float32)
-        for total, paths in zip(stems, clip.stems, strict=True):
-            for path in paths:
-                part = self._whole(path)[: len(mixture)]
-                total[: len(part)] += part
-        return mixture, stems
+    Args:
+        clip: with its stems.
+        heard: rate and channels.
 
-    def _whole(self, path: Path) -> np.ndarray:
-        return read_channels(path, sample_rate=self.heard.sample_rate, channels=self.heard.channels)
+    Returns:
+        Mixture float32 (samples, channels) and stems (stems, samples, channels), which are cut or
+        extended by silence to the length of the mixture.
+
+    Raises:
+        AudioError: when a file cannot be used.
+    """
+    rate = {"sample_rate": heard.sample_rate, "channels": heard.channels}
+    mixture = read_channels(clip.path, **rate)
+    stems = np.zeros((len(clip.stems), *mixture.shape), np.float32)
+    for total, paths in zip(stems, clip.stems, strict=True):
+        for path in paths:
+            part = read_channels(path, **rate)[: len(mixture)]
+            total[: len(part)] += part
+    return mixture, stems
 
 
 def paths_of(clip: Clip) -> Iterator[Path]:

@@ -21,8 +21,17 @@ def tables(scores: Scores) -> tuple[Table, ...]:
     Args:
         scores: ``SeparationScores.as_dict()`` with ``real_time``.
     """
+    return (*score_tables(scores), speed_table(scores))
+
+
+def score_tables(scores: Scores) -> tuple[Table, ...]:
+    """Scores of the stems where they have names, and of all.
+
+    Args:
+        scores: ``SeparationScores.as_dict()``.
+    """
     stems = (stem_table(scores),) if scores["per_class"] else ()
-    return (*stems, overall_table(scores), speed_table(scores))
+    return (*stems, overall_table(scores))
 
 
 def sections(scores: Scores) -> list[Section]:
