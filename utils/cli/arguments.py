@@ -80,7 +80,8 @@ def _contradictions(arguments: argparse.Namespace, script: Script) -> Iterator[s
             yield from _detection_tables(arguments)
         elif len(files) != 1:
             what = SCORED[script.score_takes]
-            yield f"-m score takes one: {what}" if files else f"-m score needs {what}"
+            one = what.removeprefix("a ")
+            yield f"-m score takes one {one}" if files else f"-m score needs {what}"
     elif mode == "predict" and not files:
         yield "-m predict needs audio files or folders"
     elif mode != "predict" and files:
