@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from rich.text import Text
 
-from utils.console import terminal
+from utils.console import bar, terminal
 
 PROJECT = Path(__file__).resolve().parents[2]
 NAMES = "root:x:0 :smile: [b]bus[/b] 12"
@@ -28,3 +28,10 @@ def test_no_other_module_makes_a_console():
             if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("Console"):
                 makers.add(path.relative_to(PROJECT).as_posix())
     assert makers == {"utils/console.py"}
+
+
+def test_a_bar_is_gone_when_the_work_is_done(capsys):
+    with bar(terminal(), "mixing") as progress:
+        progress(1, 2)
+        progress(2, 2)
+    assert "mixing" not in capsys.readouterr().out.strip()

@@ -12,8 +12,8 @@ from utils.errors import AudioError
 if TYPE_CHECKING:
     import soundfile
 
+MP3_FRAME = 1152  # samples; an MP3 header may promise one frame more than there is
 _MARGIN_SECONDS = 0.1  # read beyond a time limit, so that the resampler's filter sees what follows
-_MP3_FRAME = 1152  # samples; an MP3 header may promise one frame more than there is
 _UNKNOWN_SIZE = (
     0x7FFF_0000  # chunk sizes from here on are placeholders of programs writing to a pipe
 )
@@ -73,7 +73,7 @@ def read_channels(
     import soundfile
 
     path = Path(path)
-    _check_file(path)
+    check_file(path)
     try:
         with soundfile.SoundFile(path) as stream:
             wanted = _frames_to_read(stream.samplerate, sample_rate, seconds)
@@ -180,8 +180,12 @@ def no_audio(path: Path, error: Exception) -> AudioError:
     return AudioError(f"{path}: is broken or no audio file ({reason}); replace it.")
 
 
-def _check_file(path: Path) -> None:
-    """Refuse what is missing, empty or shorter than its own headers say."""
+def check_file(path: Path) -> None:
+    """Refuse a file that is missing, empty or shorter than its own headers say.
+
+    Raises:
+        AudioError: with what is wrong with it.
+    """
     try:
         with path.open("rb") as stream:
             size = os.fstat(stream.fileno()).st_size
@@ -252,7 +256,7 @@ def _read_frames(stream: "soundfile.SoundFile", wanted: int, path: Path) -> np.n
     """Read (frames, channels); fewer frames than promised are an error."""
     promised = stream.frames if wanted < 0 else min(stream.frames, wanted)
     frames = stream.read(wanted, dtype="float32", always_2d=True)
-    tolerance = _MP3_FRAME if stream.format == "MP3" else 0
+    tolerance = MP3_FRAME if stream.format == "MP3" else 0
     if len(frames) < promised - tolerance:
         raise AudioError(
             f"{path}: is cut off (its header promises {promised} samples, {len(frames)} can be "

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from utils.audio.reading import _MP3_FRAME, _check_file, as_channels, no_audio
+from utils.audio.reading import MP3_FRAME, as_channels, check_file, no_audio
 from utils.errors import AudioError
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def read_blocks(
     import soundfile
 
     path = Path(path)
-    _check_file(path)
+    check_file(path)
     try:
         stream = soundfile.SoundFile(path)
     except (soundfile.SoundFileError, TypeError) as error:  # TypeError: headerless .raw
@@ -179,7 +179,7 @@ def _frames(stream: "soundfile.SoundFile", block: int, path: Path) -> Iterator[n
         yield found
     if not done:
         raise AudioError(f"{path}: holds no samples; replace it.")
-    if done < stream.frames - (_MP3_FRAME if stream.format == "MP3" else 0):
+    if done < stream.frames - (MP3_FRAME if stream.format == "MP3" else 0):
         raise AudioError(
             f"{path}: is cut off (its header promises {stream.frames} samples, {done} can be "
             "read); replace it."

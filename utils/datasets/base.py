@@ -12,6 +12,9 @@ from utils.config.schema import MixingSettings, SpeakerSettings
 from utils.errors import DataError
 from utils.files import digest
 
+PARTS = ("train", "validation", "test")
+"""Names of the parts that a data set is divided into."""
+
 
 class Event(NamedTuple):
     """A sound in a clip.
@@ -56,6 +59,11 @@ class Clip:
     events: tuple[Event, ...] | None = None
     seconds: float | None = None
     stems: tuple[tuple[Path, ...], ...] = ()
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Its audio file, then those of its stems."""
+        return (self.path, *(path for stem in self.stems for path in stem))
 
 
 @dataclass(frozen=True)

@@ -1,17 +1,23 @@
-"""What the commands that write data sets share: their exit status, their folder, their progress."""
+"""What the commands that write data sets share: their exit status, their folder, their options."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import argparse
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
 
 from utils.console import terminal
-from utils.datasets.mixtures import Progress
 from utils.errors import UserError
 from utils.files import writing
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+LOWEST_RATE = 1000
+"""Hertz of the files that are written."""
+
+_SHOWN = {int: "N", float: "X", str: "NAME"}
 
 
 def run(work: Callable[["Console"], None], *, stopped: str) -> int:
@@ -55,16 +61,53 @@ def require_new(folder: Path) -> None:
             raise UserError(f"{folder}: is not empty; name a folder that is not there yet.")
 
 
-@contextmanager
-def progress_bar(console: "Console", title: str) -> Iterator[Progress]:
-    """A progress bar that is gone once the work is done.
+def add_options(
+    parser: argparse.ArgumentParser, options: Mapping[str, tuple[type, str, Any]]
+) -> None:
+    """Add options with one value.
 
     Args:
-        console: where it is shown.
-        title: what is done.
+        parser: gets them.
+        options: by name the type (int, float or str), the meaning and the default, which the help
+            tells.
     """
-    from rich.progress import Progress as Bar
+    for name, (kind, meaning, default) in options.items():
+        parser.add_argument(
+            f"--{name}",
+            type=kind,
+            default=default,
+            metavar=_SHOWN[kind],
+            help=f"{meaning} (default: %(default)s)",
+        )
 
-    with Bar(console=console, transient=True) as bar:
-        task = bar.add_task(title, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+def names_in(text: str) -> list[str]:
+    """Names with commas between them."""
+    return [name.strip() for name in text.split(",")]
+
+
+def option_error(error: ValidationError, renamed: Mapping[str, str] | None = None) -> UserError:
+    """What is wrong with an option, in a sentence.
+
+    Args:
+        error: of settings that the options are.
+        renamed: options that have another name than their setting, by the setting.
+    """
+    first = error.errors()[0]
+    problem = first["msg"][0].lower() + first["msg"][1:]
+    if not first["loc"]:  # of two options together
+        return UserError(f"--{first['ctx']['path'].rpartition('.')[2]}: {problem}.")
+    name = str(first["loc"][0])
+    return UserError(f"--{(renamed or {}).get(name, name)}: {problem}, received {first['input']}.")
+
+
+def require_rate(sample_rate: int) -> None:
+    """Refuse a rate that no set is written at.
+
+    Raises:
+        UserError: below :data:`LOWEST_RATE`.
+    """
+    if sample_rate < LOWEST_RATE:
+        raise UserError(
+            f"--sample_rate: {LOWEST_RATE} hertz or more are needed, received {sample_rate}."
+        )

@@ -8,7 +8,7 @@ from pathlib import Path
 from utils.config.schema import DatasetSettings
 from utils.datasets.base import Clip, DataSet, Fold
 from utils.datasets.kfold import complete
-from utils.datasets.layout import check_audio, clip_path
+from utils.datasets.layout import check_audio, clip_path, require_folder
 from utils.datasets.tables import Row, Table, nearest, read_table
 from utils.errors import DataError
 
@@ -160,8 +160,7 @@ def load_csv_evaluation(settings: DatasetSettings, *, root: Path) -> tuple[Clip,
 
 
 def _read(name: str, settings: DatasetSettings, root: Path, *, labelled: bool) -> Table:
-    if not root.is_dir():
-        raise DataError(f"{root}: there is no such folder; --data names the data set's folder.")
+    require_folder(root)
     columns = settings.columns
     pattern = NamePattern.read(columns.filename)
     # what a pattern names is checked apart: the message tells where the name comes from

@@ -16,15 +16,14 @@ from pathlib import Path
 from utils.audio import read_header
 from utils.config.schema import AudioSettings, DatasetSettings
 from utils.datasets.answers_table import AnswersTable, id_key, read_answers, read_template
-from utils.datasets.base import Clip, DataSet, Fold, labels_and_weights
+from utils.datasets.base import PARTS, Clip, DataSet, Fold, labels_and_weights
 from utils.datasets.kfold import complete
-from utils.datasets.layout import reading
+from utils.datasets.layout import reading, require_folder
 from utils.datasets.tables import nearest, read_table
 from utils.errors import AudioError, DataError
 
 ANSWERS, TEST_ANSWERS, TEMPLATE = "train_answer.csv", "test_answer.csv", "submission.csv"
 MIXTURES = "mixtures.csv"
-PARTS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
@@ -129,8 +128,7 @@ def template_ids(root: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
 def _sign(root: Path, table: str) -> Path:
     """Path of a table that must be there."""
     with reading(root):
-        if not root.is_dir():
-            raise DataError(f"{root}: there is no such folder; --data names the data set's folder.")
+        require_folder(root)
         if not (root / table).is_file():
             raise DataError(
                 f"{root}: {table} is not there; --data names the folder that holds {ANSWERS},"

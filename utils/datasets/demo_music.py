@@ -18,7 +18,7 @@ from utils.datasets.demo_music_score import compose, melody
 from utils.datasets.demo_music_tones import AT, SAMPLE_RATE
 from utils.datasets.demo_music_voice import sing, singer
 from utils.datasets.demo_synthesis import level
-from utils.datasets.music import MIXTURE, PUBLISHED, STEMS
+from utils.datasets.music import MIXTURE, STEMS
 
 SOURCES = (
     *("demo_folder.py", "demo_music.py", "demo_music_band.py", "demo_music_room.py"),
@@ -80,22 +80,41 @@ def make(
         progress: called with the number of files written and the number of all files.
 
     Returns:
-        A folder for ``--data``: it holds a set under its published name.
+        A folder for ``--data``.
 
     Raises:
         UserError: when the folder cannot be written.
     """
     size = size or MusicSize()
     complete = named(root, "music", seed=seed, size=size, sources=SOURCES)
-    if complete.is_dir():
-        return complete
-    songs = _songs(size)
-    paths = [f"{song}/{name}.wav" for song in songs for name in (MIXTURE, *STEMS)]
-    with whole_folder(complete) as folder:
-        for song in songs:
-            (folder / song).mkdir(parents=True, exist_ok=True)
-        write_missing(folder, paths, _Encoder(seed, size).encode, jobs=jobs, progress=progress)
+    if not complete.is_dir():
+        with whole_folder(complete) as folder:
+            write_songs(folder, seed=seed, size=size, jobs=jobs, progress=progress)
     return complete
+
+
+def write_songs(
+    folder: Path,
+    *,
+    seed: int,
+    size: MusicSize,
+    jobs: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Generate the songs that are not there yet: ``train/SONG/NAME.wav``, ``test/SONG/NAME.wav``.
+
+    Args:
+        folder: to be filled.
+        seed: the same seed and size give the same files.
+        size: number and length of songs; other numbers give other songs.
+        jobs: processes; one for every core by default.
+        progress: called with the number of files written and the number of all files.
+    """
+    songs = _songs(size)
+    for song in songs:
+        (folder / song).mkdir(parents=True, exist_ok=True)
+    paths = [f"{song}/{name}.wav" for song in songs for name in (MIXTURE, *STEMS)]
+    write_missing(folder, paths, _Encoder(seed, size).encode, jobs=jobs, progress=progress)
 
 
 def render(*, seed: int, number: int, build: float, seconds: float) -> dict[str, np.ndarray]:
@@ -146,9 +165,9 @@ def _as_integers(stems: dict[str, np.ndarray], *, peak: float) -> dict[str, np.n
 
 
 def _songs(size: MusicSize) -> list[str]:
-    """Folders of all songs, relative to the demo's."""
+    """Folders of all songs, train/ before test/."""
     parts = ["train"] * size.train + ["test"] * size.test
-    return [f"{PUBLISHED}/{part}/Demo {n:02d}" for n, part in enumerate(parts, start=1)]
+    return [f"{part}/Demo {n:02d}" for n, part in enumerate(parts, start=1)]
 
 
 @dataclass

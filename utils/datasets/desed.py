@@ -27,7 +27,7 @@ from utils.datasets.event_tables import (
     read_weak,
     shown,
 )
-from utils.datasets.layout import choose_folds
+from utils.datasets.layout import choose_folds, refuse_layout
 from utils.datasets.leaks import find_leaks
 from utils.errors import AudioError, DataError
 
@@ -165,13 +165,7 @@ def _check_settings(settings: DatasetSettings, *, folds: int | None, root: Path)
             " training.folds out."
         )
     choose_folds(settings.folds, [1], source=root)
-    default = DatasetSettings()
-    for key in ("metadata", "audio_folder", "columns", "evaluation"):
-        if getattr(settings, key) != getattr(default, key):
-            raise DataError(
-                f"dataset.{key}: DESED has a layout of its own; leave dataset.{key} out, or set"
-                " dataset.name to csv."
-            )
+    refuse_layout(settings, why="DESED has a layout of its own")
     if settings.validation.method != "random":
         raise DataError(
             f"dataset.validation.method: '{settings.validation.method}' does not apply to DESED,"

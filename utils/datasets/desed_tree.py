@@ -1,11 +1,10 @@
 """Where the parts of a DESED tree lie: a table and a folder of audio for each, under some names."""
 
-import os
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from utils.datasets.layout import reading
+from utils.datasets.layout import files_in, reading, require_folder
 from utils.errors import DataError
 
 AUDIO = (".wav", ".flac", ".ogg")
@@ -108,8 +107,7 @@ def find_trees(root: Path) -> tuple[Path, ...]:
         DataError: when there is none, or it may not be read.
     """
     with reading(root):
-        if not root.is_dir():
-            raise DataError(f"{root}: there is no such folder; --data names the data set's folder.")
+        require_folder(root)
         for folder in (root, root / "dataset", root / "dcase" / "dataset"):
             if (folder / "metadata").is_dir():
                 return folder, folder / SYNTHETIC
@@ -121,12 +119,6 @@ def find_trees(root: Path) -> tuple[Path, ...]:
 
 def _audio_in(folder: Path) -> frozenset[str]:
     """Names of the audio files of a folder, hidden ones left out; none where there is no folder."""
-    try:
-        with reading(folder), os.scandir(folder) as entries:
-            return frozenset(
-                entry.name
-                for entry in entries
-                if entry.name.lower().endswith(AUDIO) and entry.name[0] != "." and entry.is_file()
-            )
-    except (FileNotFoundError, NotADirectoryError):
-        return frozenset()
+    return frozenset(
+        name for name in files_in(folder) if name.lower().endswith(AUDIO) and name[0] != "."
+    )

@@ -2,14 +2,17 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
+from utils.config.schema import DatasetSettings
 from utils.datasets.base import Clip, Fold
 from utils.errors import DataError
 
 SHOWN = 5
+SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff")
+"""Of files that are taken for audio where no table lists them."""
 
 
 @contextmanager
@@ -32,6 +35,16 @@ def reading(folder: Path) -> Iterator[None]:
         ) from error
 
 
+def require_folder(root: Path) -> None:
+    """Require the folder of a data set.
+
+    Raises:
+        DataError: when it is not there.
+    """
+    if not root.is_dir():
+        raise DataError(f"{root}: there is no such folder; --data names the data set's folder.")
+
+
 def find_folder(root: Path, *, published: str, sign: str) -> Path:
     """Folder of a data set: ``root`` itself, or the published folder within it.
 
@@ -44,8 +57,7 @@ def find_folder(root: Path, *, published: str, sign: str) -> Path:
         DataError: when neither has the file, or the folder may not be read.
     """
     with reading(root):
-        if not root.is_dir():
-            raise DataError(f"{root}: there is no such folder; --data names the data set's folder.")
+        require_folder(root)
         for folder in (root, root / published):
             if (folder / sign).is_file():
                 return folder
@@ -84,24 +96,83 @@ def check_audio(clips: Iterable[Clip], *, folder: Path) -> None:
         wanted[clip.path.parent].append(clip)
     missing = []
     for directory, here in wanted.items():
-        present = _files_in(directory)
+        present = files_in(directory)
         missing += [clip.name for clip in here if clip.path.name not in present]
     if missing:
         total = sum(len(here) for here in wanted.values())
-        first = ", ".join(sorted(missing)[:SHOWN])
-        more = ", ..." if len(missing) > SHOWN else ""
         raise DataError(
-            f"{folder}: {len(missing)} of {total} listed audio files are missing: {first}{more};"
-            " complete the download."
+            f"{folder}: {len(missing)} of {total} listed audio files are missing:"
+            f" {listed(missing)}; complete the download."
         )
 
 
-def _files_in(directory: Path) -> set[str]:
+def files_in(folder: Path) -> set[str]:
+    """Names of the files in a folder; none where it is not there.
+
+    Raises:
+        DataError: when it may not be read.
+    """
     try:
-        with reading(directory), os.scandir(directory) as entries:
+        with reading(folder), os.scandir(folder) as entries:
             return {entry.name for entry in entries if entry.is_file()}
     except (FileNotFoundError, NotADirectoryError):
         return set()
+
+
+def audio_below(folder: Path) -> list[Path]:
+    """Audio files in a folder and all below it, sorted; hidden ones are passed over.
+
+    Links to folders are followed, but no folder is entered twice.
+
+    Args:
+        folder: must be there.
+
+    Raises:
+        DataError: when a folder may not be read.
+    """
+    found: list[Path] = []
+    entered: set[str] = set()
+    with reading(folder):
+        for place, folders, files in os.walk(folder, onerror=fail, followlinks=True):
+            if (real := os.path.realpath(place)) in entered:
+                folders.clear()
+                continue
+            entered.add(real)
+            folders[:] = sorted(name for name in folders if name[0] != ".")
+            found += [
+                Path(place) / name
+                for name in files
+                if name[0] != "." and Path(name).suffix.lower() in SUFFIXES
+            ]
+    return sorted(found)
+
+
+def fail(error: OSError) -> None:
+    """Raise an error that ``os.walk`` would pass over."""
+    raise error
+
+
+def listed(names: Collection[str]) -> str:
+    """The first names in order, and an ellipsis where there are more."""
+    return ", ".join(sorted(names)[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
+
+
+def refuse_layout(settings: DatasetSettings, *, why: str) -> None:
+    """Refuse settings of a layout for a data set that has its own.
+
+    Args:
+        settings: of the data set.
+        why: says so, for the message.
+
+    Raises:
+        DataError: for one that is not the default.
+    """
+    default = DatasetSettings()
+    for key in ("metadata", "audio_folder", "columns", "evaluation"):
+        if getattr(settings, key) != getattr(default, key):
+            raise DataError(
+                f"dataset.{key}: {why}; leave dataset.{key} out, or set dataset.name to csv."
+            )
 
 
 def choose_folds(

@@ -17,8 +17,7 @@ from pathlib import Path
 from utils.audio import read_header
 from utils.config.schema import DatasetSettings
 from utils.datasets.base import Clip, DataSet, Fold
-from utils.datasets.layout import choose_folds, reading
-from utils.datasets.word_files import listed
+from utils.datasets.layout import choose_folds, listed, reading, require_folder
 from utils.errors import DataError
 
 FOLDERS = {
@@ -92,8 +91,7 @@ def load_svoice(settings: DatasetSettings, *, root: Path, folds: int | None, nam
     refuse_folds(folds, name="svoice")
     choose_folds(settings.folds, [1], source=root)
     with reading(root):
-        if not root.is_dir():
-            raise DataError(f"{root}: there is no such folder; --data names the data set's folder.")
+        require_folder(root)
         parts = {part: _read_part(root, part) for part in FOLDERS}
     number = _number_of_sources(parts, settings.speakers.number, root)
     _require_files(parts, root)
@@ -325,11 +323,7 @@ def _checked(mixture: _Entry, sources: Sequence[_Entry]) -> int:
 def _shared(clips: Mapping[str, Sequence[Clip]], folders: Mapping[str, str]) -> Iterator[str]:
     """A sentence for every two parts that share files."""
     files = {
-        part: {
-            os.path.realpath(path)
-            for clip in here
-            for path in (clip.path, *(path for stem in clip.stems for path in stem))
-        }
+        part: {os.path.realpath(path) for clip in here for path in clip.files}
         for part, here in clips.items()
     }
     for first, second in combinations(files, 2):

@@ -15,9 +15,11 @@ from utils.config.schema import (
     MixingSettings,
     ValidationSettings,
 )
-from utils.datasets.command import progress_bar, require_new, run
+from utils.console import bar
+from utils.datasets.base import PARTS
+from utils.datasets.command import add_options, names_in, option_error, require_new, run
 from utils.datasets.mixtures import draw_part, write_new
-from utils.datasets.word_files import PARTS, read_words
+from utils.datasets.word_files import read_words
 from utils.errors import UserError
 
 if TYPE_CHECKING:
@@ -79,7 +81,7 @@ def write_set(arguments: argparse.Namespace, console: "Console") -> None:
     require_new(output)
     settings = _settings(arguments)
     audio = AUDIO.model_copy(update={"on_bad_audio": "skip"}) if arguments.skip_bad else AUDIO
-    with progress_bar(console, "reading words") as progress:
+    with bar(console, "reading words") as progress:
         words = read_words(
             settings, audio=audio, root=arguments.words_folder, cache=None, progress=progress
         )
@@ -97,7 +99,7 @@ def write_set(arguments: argparse.Namespace, console: "Console") -> None:
         )
         for part in PARTS
     ]
-    with progress_bar(console, "mixing clips") as progress:
+    with bar(console, "mixing clips") as progress:
         write_new(output, parts, classes=words.classes, audio=AUDIO, progress=progress)
     sizes = ", ".join(f"{len(part.labels)} {part.name}" for part in parts)
     console.print(f"{output}: {sizes} clips.", soft_wrap=True)
@@ -114,14 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("words_folder", metavar="WORDS", type=Path, help="folder of the recordings")
     parser.add_argument("output", metavar="OUT", type=Path, help="folder to write, absent or empty")
     default = MixingSettings()
-    for name, (kind, unit) in NUMBERS.items():
-        parser.add_argument(
-            f"--{name}",
-            type=kind,
-            default=getattr(default, name),
-            metavar="N" if kind is int else "X",
-            help=f"{unit} (default: %(default)s)",
-        )
+    add_options(parser, {name: (*told, getattr(default, name)) for name, told in NUMBERS.items()})
     parser.add_argument(
         "--repeat_words", action="store_true", help="a clip may hold one word twice"
     )
@@ -148,7 +143,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _settings(arguments: argparse.Namespace) -> DatasetSettings:
     """The arguments as the settings of a data set of words."""
-    names = [name.strip() for name in arguments.columns.split(",")]
+    names = names_in(arguments.columns)
     if len(names) not in (3, 4) or not all(names):
         raise UserError(
             f"--columns: expected FILE,WORD,SPEAKER or FILE,WORD,SPEAKER,SPLIT, received"
@@ -159,9 +154,7 @@ def _settings(arguments: argparse.Namespace) -> DatasetSettings:
     try:
         mixing = MixingSettings(**{name: getattr(arguments, name) for name in NUMBERS}, **switches)
     except ValidationError as error:
-        first = error.errors()[0]
-        problem = first["msg"][0].lower() + first["msg"][1:]
-        raise UserError(f"--{first['loc'][0]}: {problem}, received {first['input']}.") from error
+        raise option_error(error) from error
     return DatasetSettings(
         name="words",
         metadata=arguments.table,

@@ -6,12 +6,8 @@
 clips. Recordings are read as they are needed; the latest up to ``_HELD_BYTES`` stay in memory.
 """
 
-import fcntl
-import hashlib
-import shutil
 import wave
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -21,8 +17,15 @@ import numpy as np
 from utils.audio import fit_length, read_audio
 from utils.config.schema import AudioSettings, MixingSettings
 from utils.datasets.base import Clip, labels_and_weights
+from utils.datasets.mixture_folders import (
+    DIGITS,
+    array_digest,
+    file_state,
+    kept_folder,
+    new_folder,
+)
 from utils.errors import AudioError, DataError
-from utils.files import digest, read_json, write_csv, write_json, writing
+from utils.files import digest, read_json, write_csv, write_json
 from utils.mixing import Recipes, draw, mix, shares
 
 CODE_VERSION = 2
@@ -33,7 +36,6 @@ Progress = Callable[[int, int], None]
 
 _HELD_BYTES = 2**29  # 8,192 recordings of one second at 16 kHz
 _BLOCK_BYTES = 2**24  # words that are mixed at a time
-_DIGITS = 16
 _LIST = "|"  # joins the values of one cell of mixtures.csv
 
 
@@ -134,9 +136,8 @@ def kept(
 ) -> dict[str, tuple[Clip, ...]]:
     """Mixtures as clips, their files written now or found from an earlier start.
 
-    They lie below ``cache/mixtures`` in a folder named by the digest of all that determines them:
-    recipes, words, speakers, sizes and times of the recordings, rate and length. The folder appears
-    once it is complete; a second process that wants it waits.
+    They lie in a folder as :func:`~utils.datasets.mixture_folders.kept_folder` names it, by
+    recipes, words, speakers, sizes and times of the recordings, rate and length.
 
     Args:
         parts: at least one.
@@ -155,21 +156,20 @@ def kept(
         UserError: when the folder cannot be written.
     """
     used = [[part.words[row] for row in np.unique(part.recipes.rows)] for part in parts]
-    states = [[file_state(clip) for clip in clips] for clips in used]
     fixed = {
         "code": CODE_VERSION,
         "classes": list(classes),
         "parts": [(part.name, part.first, _recipe_digest(part)) for part in parts],
         "words": [[(clip.name, clip.labels, clip.group) for clip in clips] for clips in used],
-        "sizes": [[size for size, _ in files] for files in states],
     }
-    times = [[time for _, time in files] for files in states]
-    signal = audio.model_dump(include={"sample_rate", "seconds", "short_clips"})
-    folder = cache / "mixtures" / digest([fixed, times, signal], length=_DIGITS)
-    with only_one(folder):
-        if not folder.is_dir():
-            write_new(folder, parts, classes=classes, audio=audio)
-    name = f"{title}-{digest(fixed, length=6)}"
+    folder, identity = kept_folder(
+        cache,
+        used,
+        fixed=fixed,
+        others=[audio.model_dump(include={"sample_rate", "seconds", "short_clips"})],
+        write=lambda folder: write_new(folder, parts, classes=classes, audio=audio),
+    )
+    name = f"{title}-{identity}"
     return {part.name: _clips(part, classes, folder, name) for part in parts}
 
 
@@ -207,44 +207,6 @@ def write_new(
                     progress(done, total)
 
 
-@contextmanager
-def new_folder(folder: Path) -> Iterator[Path]:
-    """A folder to fill, which gets its name once it is complete; else nothing stays of it.
-
-    Args:
-        folder: absent or empty.
-
-    Yields:
-        The hidden folder beside it.
-
-    Raises:
-        UserError: when the folder cannot be written.
-    """
-    beside = folder.absolute().with_name(f".{folder.absolute().name}.part")
-    with writing(folder):
-        shutil.rmtree(beside, ignore_errors=True)  # what a killed process left
-        try:
-            beside.mkdir(parents=True)
-            yield beside
-            beside.rename(folder)
-        finally:
-            shutil.rmtree(beside, ignore_errors=True)
-
-
-@contextmanager
-def only_one(folder: Path) -> Iterator[None]:
-    """Let one process at a time make this folder; the lock goes with its process.
-
-    Raises:
-        UserError: when the folder around it cannot be written.
-    """
-    with writing(folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with folder.with_name(f".{folder.name}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-
-
 def unusable(
     clips: Sequence[Clip],
     *,
@@ -267,7 +229,7 @@ def unusable(
     if cache is not None:
         states = [(clip.name, *file_state(clip)) for clip in clips]
         lengths = [CODE_VERSION, audio.sample_rate, audio.seconds]
-        known = cache / "mixtures" / f"unusable-{digest([lengths, states], length=_DIGITS)}.json"
+        known = cache / "mixtures" / f"unusable-{digest([lengths, states], length=DIGITS)}.json"
         if known.is_file():
             found: dict[str, str] = read_json(known)
             return found
@@ -375,16 +337,5 @@ def _clips(part: Part, classes: Sequence[str], folder: Path, name: str) -> tuple
 
 
 def _recipe_digest(part: Part) -> str:
-    content = hashlib.sha256()
-    for array in (part.recipes.rows, part.recipes.gains_db, part.recipes.shifts):
-        content.update(array.tobytes())
-    return content.hexdigest()
-
-
-def file_state(clip: Clip) -> tuple[int, int]:
-    """Size and modification time of a recording; a ``DataError`` when it has vanished."""
-    try:
-        status = clip.path.stat()
-    except OSError as error:
-        raise DataError(f"{clip.path}: the recording has vanished; restore it.") from error
-    return status.st_size, status.st_mtime_ns
+    recipes = part.recipes
+    return array_digest(recipes.rows, recipes.gains_db, recipes.shifts)

@@ -13,9 +13,8 @@ from pathlib import Path, PurePosixPath
 from utils.config.schema import DatasetSettings
 from utils.datasets.base import Clip, DataSet, Fold
 from utils.datasets.kfold import complete
-from utils.datasets.layout import clip_path, reading
+from utils.datasets.layout import SUFFIXES, clip_path, reading, require_folder
 from utils.datasets.music_songs import Stems, check_songs, chosen_stems, left_out
-from utils.datasets.soundbank_layouts import SUFFIXES
 from utils.datasets.tables import Row, Table, read_table
 from utils.errors import DataError
 
@@ -109,8 +108,7 @@ def load_spleeter(
             number, or for files of different rates or lengths.
         AudioError: for a file that is no audio.
     """
-    if not root.is_dir():
-        raise DataError(f"{root}: there is no such folder; --data names the data set's folder.")
+    require_folder(root)
     music = settings.music
     table = read_table(root / music.train, required=[_MIX_COLUMN])
     known = [
@@ -151,8 +149,7 @@ class _Folder:
 
 def _find(root: Path) -> Path:
     with reading(root):
-        if not root.is_dir():
-            raise DataError(f"{root}: there is no such folder; --data names the data set's folder.")
+        require_folder(root)
         for folder in (root, root / PUBLISHED):
             if (folder / "train").is_dir():
                 return folder
@@ -270,7 +267,7 @@ def _by_song(parts: Sequence[Sequence[Clip]]) -> list[tuple[Clip, ...]]:
 
     for clip in (clip for part in parts for clip in part):
         joined.setdefault(clip.name, clip.name)
-        for path in {clip.path, *(path for stem in clip.stems for path in stem)}:
+        for path in set(clip.files):
             other = first(song_of.setdefault(path.resolve(), clip.name))
             own = first(clip.name)
             joined[max(own, other)] = min(own, other)

@@ -90,9 +90,8 @@ def check_songs(clips: Sequence[Clip]) -> tuple[str, ...]:
     facts: dict[Path, Facts] = {}
     uneven = []
     for clip in clips:
-        files = _files(clip)
-        facts |= {path: read_facts(path) for path in files if path not in facts}
-        song = {path: facts[path] for path in files}
+        facts |= {path: read_facts(path) for path in clip.files if path not in facts}
+        song = {path: facts[path] for path in clip.files}
         _refuse_rates(song)
         _refuse_lengths(song)
         if len({one.frames for one in song.values()}) > 1:
@@ -100,13 +99,8 @@ def check_songs(clips: Sequence[Clip]) -> tuple[str, ...]:
     return (*_uneven(uneven, len(clips)), *_mono(facts), *_misstated(clips, facts))
 
 
-def _files(clip: Clip) -> tuple[Path, ...]:
-    """Mixture, then stems."""
-    return (clip.path, *(path for stem in clip.stems for path in stem))
-
-
 def _refuse_missing(clips: Sequence[Clip]) -> None:
-    files = {path: clip for clip in clips for path in _files(clip)}
+    files = {path: clip for clip in clips for path in clip.files}
     missing = [path for path in files if not path.is_file()]
     if missing:
         kind = "the mixture" if missing[0] == files[missing[0]].path else "a stem"

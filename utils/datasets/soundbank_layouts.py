@@ -4,7 +4,6 @@ Source of the folders: Turpault et al., "Sound event detection in domestic envir
 labeled data and soundscape synthesis", DCASE Workshop 2019.
 """
 
-import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -13,12 +12,11 @@ from typing import Any
 from utils.config.schema import AudioSettings, DatasetSettings
 from utils.datasets.base import Clip, DataSet
 from utils.datasets.csv_set import load_csv
-from utils.datasets.layout import reading
+from utils.datasets.layout import SUFFIXES, audio_below, reading
 from utils.datasets.soundbank import UNDIVIDED, Pool, Sound, once
 from utils.datasets.urban import PRESETS, load_preset
 from utils.errors import DataError
 
-SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff")
 _PARTS = {"train": "train", "validation": "validation", "test": "eval"}
 _LABEL = re.compile(r"(?P<label>.+?)(?P<onset>_nOn)?(?P<offset>_nOff)?")
 _FREESOUND = re.compile(r"(\d+)_\d+")  # number of the recording and of the cut, as in DESED
@@ -67,7 +65,7 @@ def find_backgrounds(folder: Path) -> tuple[Sound, ...]:
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: there is no such folder of backgrounds.")
-    found = tuple(_background(path, folder) for path in _audio_in(folder))
+    found = tuple(_background(path, folder) for path in audio_below(folder))
     if not found:
         raise DataError(f"{folder}: holds no audio ({', '.join(SUFFIXES)}) for backgrounds.")
     return found
@@ -109,7 +107,7 @@ def _read_bank(folder: Path, root: Path) -> Pool:
         labelled = sorted(path for path in (folder / "foreground").iterdir() if path.is_dir())
     sounds: list[Sound] = []
     for place in labelled:
-        files = _audio_in(place)
+        files = audio_below(place)
         if not files:
             raise DataError(f"{place}: holds no audio ({', '.join(SUFFIXES)}); fill or remove it.")
         sounds += [_of_file(path, place.name, root) for path in files]
@@ -117,7 +115,7 @@ def _read_bank(folder: Path, root: Path) -> Pool:
         raise DataError(f"{folder / 'foreground'}: holds no folder of sounds, one for each class.")
     behind = folder / "background"
     backgrounds = [
-        _background(path, root) for path in (_audio_in(behind) if behind.is_dir() else ())
+        _background(path, root) for path in (audio_below(behind) if behind.is_dir() else ())
     ]
     return Pool(_sorted(sounds), tuple(backgrounds))
 
@@ -146,24 +144,6 @@ def _background(path: Path, root: Path) -> Sound:
 
 def _of_clip(clip: Clip) -> Sound:
     return Sound(clip.name, clip.path, clip.labels[0], clip.group or clip.name)
-
-
-def _audio_in(folder: Path) -> list[Path]:
-    """Audio files below a folder, sorted; hidden ones are passed over."""
-    found: list[Path] = []
-    with reading(folder):
-        for place, folders, files in os.walk(folder, onerror=_fail):
-            folders[:] = [name for name in folders if name[0] != "."]
-            found += [
-                Path(place) / name
-                for name in files
-                if name[0] != "." and Path(name).suffix.lower() in SUFFIXES
-            ]
-    return sorted(found)
-
-
-def _fail(error: OSError) -> None:
-    raise error
 
 
 def _name(path: Path, root: Path) -> str:

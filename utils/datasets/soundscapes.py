@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from utils.config.schema import ColumnSettings, DatasetSettings, ValidationSettings
-from utils.datasets.command import progress_bar, require_new, run
+from utils.console import bar
+from utils.datasets.command import names_in, require_new, require_rate, run
 from utils.datasets.sound_portions import Trim
 from utils.datasets.soundbank import POOLS, Sound, Soundbank, divide
 from utils.datasets.soundbank_layouts import find_backgrounds, find_clips, find_folders
@@ -60,8 +61,6 @@ DEFAULTS: dict[str, Any] = {
 }  # fmt: skip
 """Values of the options that are numbers."""
 
-LOWEST_RATE = 1000
-
 EPILOG = """\
 SOURCE is a soundbank: foreground/LABEL/*.wav and background/KIND/*.wav, in SOURCE or, divided, in
 SOURCE/audio/train/soundbank and SOURCE/audio/validation/soundbank. LABEL_nOn, LABEL_nOff and
@@ -108,7 +107,7 @@ def make_set(arguments: argparse.Namespace, console: "Console") -> None:
     style, trim = _fields(Style, options), _fields(Trim, options)
     sizes = _fields(Sizes, options)
     bank = _read_bank(arguments, options)
-    with progress_bar(console, "reading sounds") as progress:
+    with bar(console, "reading sounds") as progress:
         maker, notes = prepare(
             bank,
             style=style,
@@ -122,7 +121,7 @@ def make_set(arguments: argparse.Namespace, console: "Console") -> None:
     for note in bank.notes + notes:
         console.print(note, soft_wrap=True)
     told = {"source": arguments.source.resolve().name, "classes": bank.classes, "options": options}
-    with progress_bar(console, "mixing clips") as progress:
+    with bar(console, "mixing clips") as progress:
         write_set(output, maker, sizes, told=told, jobs=arguments.jobs, progress=progress)
     counts = ", ".join(f"{count} {name}" for name, count in asdict(sizes).items())
     console.print(f"{output}: {counts} clips of {len(bank.classes)} classes.", soft_wrap=True)
@@ -194,11 +193,6 @@ def _whole_numbers(text: str) -> tuple[int, ...]:
     return tuple(int(number) for number in text.split(","))
 
 
-def _names(text: str) -> list[str]:
-    """Names with commas between them."""
-    return [name.strip() for name in text.split(",")]
-
-
 def _shown(value: Any) -> str:
     return ",".join(f"{part:g}" for part in value) if isinstance(value, tuple) else f"{value:g}"
 
@@ -221,11 +215,7 @@ def _checked(arguments: argparse.Namespace) -> dict[str, Any]:
             raise UserError(f"--{name}: a share between 0 and 1 is needed, received {value:g}.")
     if not any(options[name] for name in COUNTS):
         raise UserError("--strong: no part has any clips; ask for some.")
-    if options["sample_rate"] < LOWEST_RATE:
-        raise UserError(
-            f"--sample_rate: {LOWEST_RATE} hertz or more are needed, received"
-            f" {options['sample_rate']}."
-        )
+    require_rate(options["sample_rate"])
     if any(number != round(number) for number in options["events"]):
         raise UserError(
             f"--events: whole numbers are needed, received {_shown(options['events'])}."
@@ -264,7 +254,7 @@ def _read_bank(arguments: argparse.Namespace, options: Mapping[str, Any]) -> Sou
         held_out=options["held_out"],
         strong=options["strong_sources"],
         seed=options["seed"],
-        classes=_names(arguments.classes) if arguments.classes is not None else None,
+        classes=names_in(arguments.classes) if arguments.classes is not None else None,
         backgrounds=backgrounds,
     )
 
@@ -278,7 +268,7 @@ def _settings(arguments: argparse.Namespace) -> DatasetSettings:
     validation = ValidationSettings(method="random", amount=0.1)
     if arguments.set != "csv":
         return DatasetSettings(name=arguments.set, validation=validation)
-    names = _names(arguments.columns)
+    names = names_in(arguments.columns)
     if not 2 <= len(names) <= 4 or not all(names[:2]):
         raise UserError(
             "--columns: expected FILE,LABEL, FILE,LABEL,FOLD or FILE,LABEL,FOLD,RECORDING, received"

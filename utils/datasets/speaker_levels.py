@@ -10,7 +10,8 @@ import numpy as np
 
 from utils.audio import read_audio
 from utils.datasets.base import Clip
-from utils.datasets.mixtures import Progress, file_state
+from utils.datasets.mixture_folders import DIGITS, file_state
+from utils.datasets.mixtures import Progress
 from utils.errors import AudioError
 from utils.files import digest, read_json, write_json
 
@@ -20,7 +21,6 @@ CODE_VERSION = 1
 SILENT_DB = -80.0
 """RMS of an utterance, full scale is 0 dB, below which it is taken for silent."""
 
-_DIGITS = 16
 _SILENT = 10.0 ** (SILENT_DB / 20.0)
 
 
@@ -78,7 +78,7 @@ def measure(
     known = None
     if cache is not None:
         states = [(clip.name, *file_state(clip)) for clip in clips]
-        name = digest([CODE_VERSION, sample_rate, states], length=_DIGITS)
+        name = digest([CODE_VERSION, sample_rate, states], length=DIGITS)
         known = cache / "mixtures" / f"levels-{name}.json"
     if known is not None and known.is_file():
         content = read_json(known)

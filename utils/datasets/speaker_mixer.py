@@ -15,10 +15,18 @@ from utils.config.schema import (
     SpeakerSettings,
     ValidationSettings,
 )
-from utils.datasets.command import progress_bar, require_new, run
+from utils.console import bar
+from utils.datasets.base import PARTS
+from utils.datasets.command import (
+    add_options,
+    names_in,
+    option_error,
+    require_new,
+    require_rate,
+    run,
+)
 from utils.datasets.speaker_files import read_speakers
 from utils.datasets.speaker_mixtures import TABLE, draw_part, write_new
-from utils.datasets.word_files import PARTS
 from utils.errors import UserError
 
 if TYPE_CHECKING:
@@ -44,7 +52,6 @@ AMOUNT = 0.15
 """Share of both where speakers are drawn."""
 
 SAMPLE_RATE = 8000
-LOWEST_RATE = 1000
 
 EPILOG = """\
 SOURCE holds utterances in wav, flac, ogg, mp3 or aiff. Their speakers are those of a table
@@ -87,14 +94,14 @@ def write_set(arguments: argparse.Namespace, console: "Console") -> None:
     target: Path = arguments.target
     require_new(target)
     settings, audio = _settings(arguments), _audio(arguments)
-    with progress_bar(console, "reading utterances") as progress:
+    with bar(console, "reading utterances") as progress:
         found = read_speakers(
             settings, audio=audio, root=arguments.source, cache=None, progress=progress
         )
     for note in found.notes:
         console.print(note, soft_wrap=True)
     parts = [draw_part(part, found.parts[part], settings.speakers) for part in PARTS]
-    with progress_bar(console, "mixing clips") as progress:
+    with bar(console, "mixing clips") as progress:
         write_new(target, parts, sample_rate=audio.sample_rate, progress=progress)
     sizes = ", ".join(f"{len(part.lengths)} {part.name}" for part in parts)
     console.print(
@@ -116,18 +123,10 @@ def _parser() -> argparse.ArgumentParser:
         "target", metavar="TARGET", type=Path, help="folder to write, absent or empty"
     )
     default = SpeakerSettings()
-    shown = {int: "N", float: "X", str: "NAME"}
     options = {name: (*told, getattr(default, name)) for name, told in SETTINGS.items()}
     options |= {name: (float, meaning, AMOUNT) for name, meaning in AMOUNTS.items()}
     options["sample_rate"] = (int, "hertz of the mixtures; others are resampled", SAMPLE_RATE)
-    for name, (kind, meaning, value) in options.items():
-        parser.add_argument(
-            f"--{name}",
-            type=kind,
-            default=value,
-            metavar=shown[kind],
-            help=f"{meaning} (default: %(default)s)",
-        )
+    add_options(parser, options)
     parser.add_argument(
         "--table",
         default="speakers.csv",
@@ -147,7 +146,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _settings(arguments: argparse.Namespace) -> DatasetSettings:
     """The arguments as the settings of a data set of speakers."""
-    names = [name.strip() for name in arguments.columns.split(",")]
+    names = names_in(arguments.columns)
     if len(names) not in (2, 3) or not all(names):
         raise UserError(
             "--columns: expected FILE,SPEAKER or FILE,SPEAKER,SPLIT, received"
@@ -168,26 +167,12 @@ def _settings(arguments: argparse.Namespace) -> DatasetSettings:
             test_amount=amounts["test_amount"],
         )
     except ValidationError as error:
-        raise _option_error(error) from error
-
-
-def _option_error(error: ValidationError) -> UserError:
-    """What is wrong with an option, in a sentence."""
-    first = error.errors()[0]
-    problem = first["msg"][0].lower() + first["msg"][1:]
-    if not first["loc"]:  # of two options together
-        return UserError(f"--{first['ctx']['path'].rpartition('.')[2]}: {problem}.")
-    name = {"amount": "validation_amount"}.get(str(first["loc"][0]), first["loc"][0])
-    return UserError(f"--{name}: {problem}, received {first['input']}.")
+        raise option_error(error, {"amount": "validation_amount"}) from error
 
 
 def _audio(arguments: argparse.Namespace) -> AudioSettings:
     """Rate, and what happens to utterances that cannot be used."""
-    if arguments.sample_rate < LOWEST_RATE:
-        raise UserError(
-            f"--sample_rate: {LOWEST_RATE} hertz or more are needed, received"
-            f" {arguments.sample_rate}."
-        )
+    require_rate(arguments.sample_rate)
     return AudioSettings(
         sample_rate=arguments.sample_rate,
         on_bad_audio="skip" if arguments.skip_bad else "fail",

@@ -6,7 +6,6 @@ the data set ``svoice`` reads them, with paths relative to it. ``mixtures.csv`` 
 mixed. Sources are rounded to 16 bits; a mixture is the sum of their whole numbers.
 """
 
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,24 +17,17 @@ from utils.audio import read_audio
 from utils.config.schema import SpeakerSettings
 from utils.datasets.base import Clip
 from utils.datasets.manifests import FOLDERS
-from utils.datasets.mixtures import (
-    Progress,
-    file_state,
-    generator,
-    new_folder,
-    only_one,
-    write_whole_numbers,
-)
+from utils.datasets.mixture_folders import array_digest, kept_folder, new_folder
+from utils.datasets.mixtures import Progress, generator, write_whole_numbers
 from utils.datasets.speaker_levels import CODE_VERSION, Utterances
 from utils.errors import DataError
-from utils.files import digest, write_csv, write_json
+from utils.files import write_csv, write_json
 from utils.mixing import speech
 
 TABLE = "mixtures.csv"
 
 _COLUMNS = ("id", "part", "samples", "speakers", "files", "gains_db", "starts")
 _HELD_BYTES = 2**29  # 1,100 utterances of 15 s at 8 kHz
-_DIGITS = 16
 _FULL_SCALE = 32_768
 _LIST = "|"  # joins the values of one cell of the table
 
@@ -106,9 +98,8 @@ def kept(
 ) -> dict[str, tuple[Clip, ...]]:
     """Mixtures as clips with stems, their files written now or found from an earlier start.
 
-    They lie below ``cache/mixtures`` in a folder named by the digest of all that determines them:
-    recipes, speakers, sizes and times of the utterances, rate. The folder appears once it is
-    complete; a second process that wants it waits.
+    They lie in a folder as :func:`~utils.datasets.mixture_folders.kept_folder` names it, by
+    recipes, speakers, sizes and times of the utterances, rate.
 
     Args:
         parts: at least one.
@@ -128,23 +119,23 @@ def kept(
         UserError: when the folder cannot be written.
     """
     used = [[part.utterances.clips[row] for row in np.unique(part.recipes.rows)] for part in parts]
-    states = [[file_state(clip) for clip in clips] for clips in used]
     fixed = {
         "code": CODE_VERSION,
         "settings": settings.model_dump(include={"length", "overlap"}),
         "parts": [
-            (part.name, _digest_of(part.recipes.rows, part.recipes.gains_db)) for part in parts
+            (part.name, array_digest(part.recipes.rows, part.recipes.gains_db)) for part in parts
         ],
         "utterances": [[(clip.name, clip.group) for clip in clips] for clips in used],
-        "sizes": [[size for size, _ in files] for files in states],
     }
-    times = [[time for _, time in files] for files in states]
-    places = [_digest_of(part.recipes.starts, part.lengths) for part in parts]
-    folder = cache / "mixtures" / digest([fixed, times, sample_rate, places], length=_DIGITS)
-    with only_one(folder):
-        if not folder.is_dir():
-            write_new(folder, parts, sample_rate=sample_rate)
-    name = f"{title}-{digest(fixed, length=6)}"
+    places = [array_digest(part.recipes.starts, part.lengths) for part in parts]
+    folder, identity = kept_folder(
+        cache,
+        used,
+        fixed=fixed,
+        others=[sample_rate, places],
+        write=lambda folder: write_new(folder, parts, sample_rate=sample_rate),
+    )
+    name = f"{title}-{identity}"
     return {part.name: _clips(part, folder, name, sample_rate) for part in parts}
 
 
@@ -229,10 +220,3 @@ def _clips(part: Part, folder: Path, name: str, sample_rate: int) -> tuple[Clip,
         )
         for file, samples in zip(part.ids, part.lengths.tolist(), strict=True)
     )
-
-
-def _digest_of(*arrays: np.ndarray) -> str:
-    content = hashlib.sha256()
-    for array in arrays:
-        content.update(array.tobytes())
-    return content.hexdigest()

@@ -7,13 +7,12 @@ afresh in each epoch, unless the settings say otherwise. No speaker is in two pa
 from pathlib import Path
 
 from utils.config.schema import AudioSettings, DatasetSettings
-from utils.datasets.base import Clip, DataSet, Fold
+from utils.datasets.base import PARTS, Clip, DataSet, Fold
 from utils.datasets.layout import choose_folds
 from utils.datasets.manifests import class_names, refuse_folds
 from utils.datasets.speaker_files import read_speakers
 from utils.datasets.speaker_levels import Utterances
 from utils.datasets.speaker_mixtures import draw_part, kept
-from utils.datasets.word_files import PARTS
 
 
 def load_speakers(

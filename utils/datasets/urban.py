@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from utils.config.schema import AudioSettings, ColumnSettings, DatasetSettings
 from utils.datasets.base import Clip, DataSet
 from utils.datasets.csv_set import NamePattern, fold_number, load_csv_evaluation, load_table
-from utils.datasets.layout import find_folder, reading
+from utils.datasets.layout import fail, find_folder, reading, refuse_layout, require_folder
 from utils.datasets.tables import Row, Table, read_table
 from utils.errors import DataError
 
@@ -185,13 +185,8 @@ def load_preset_evaluation(settings: DatasetSettings, *, root: Path) -> tuple[Cl
 
 
 def _refuse_layout(settings: DatasetSettings, preset: Preset) -> None:
-    default = DatasetSettings()
-    for key in ("metadata", "audio_folder", "columns", "evaluation"):
-        if getattr(settings, key) != getattr(default, key):
-            raise DataError(
-                f"dataset.{key}: {preset.title} has a layout of its own, which '{settings.name}'"
-                f" reads; leave dataset.{key} out, or set dataset.name to csv."
-            )
+    why = f"{preset.title} has a layout of its own, which '{settings.name}' reads"
+    refuse_layout(settings, why=why)
 
 
 def _cut(audio: AudioSettings, preset: Preset) -> tuple[str, ...]:
@@ -223,8 +218,7 @@ def _find(root: Path, preset: Preset) -> tuple[Path, str]:
         )
     if preset.published:
         return find_folder(root, published=preset.published, sign=table), table
-    if not root.is_dir():
-        raise DataError(f"{root}: there is no such folder; --data names the data set's folder.")
+    require_folder(root)
     raise DataError(f"{root}: {table} is not there; this is not {preset.title}.")
 
 
@@ -363,7 +357,7 @@ def _unlisted(folder: Path, table: Table, preset: Preset) -> Iterable[str]:
     kinds = {PurePosixPath(file).suffix.lower() for file in listed}
     found = []
     with reading(folder):
-        for place, _, files in os.walk(folder, onerror=_fail):
+        for place, _, files in os.walk(folder, onerror=fail):
             where = Path(place).relative_to(folder)
             found += [
                 name
@@ -375,7 +369,3 @@ def _unlisted(folder: Path, table: Table, preset: Preset) -> Iterable[str]:
             f"{table.path.name}: it has no row for {len(found)} of the files in {folder.name}, such"
             f" as {min(found)}; without a class they are left out."
         )
-
-
-def _fail(error: OSError) -> None:
-    raise error

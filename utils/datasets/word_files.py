@@ -9,28 +9,23 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from pathlib import Path
 
-import numpy as np
-
 from utils.config.schema import AudioSettings, DatasetSettings
-from utils.datasets.base import Clip
-from utils.datasets.layout import check_audio, clip_path, reading
-from utils.datasets.mixtures import Progress, generator, unusable
-from utils.datasets.tables import nearest, read_table
+from utils.datasets.base import PARTS, Clip
+from utils.datasets.layout import check_audio, clip_path, listed, reading
+from utils.datasets.mixtures import Progress, unusable
+from utils.datasets.speaker_parts import (
+    Found,
+    draw_parts,
+    refuse_shared,
+    rows_with_parts,
+    table_note,
+    unusable_note,
+)
 from utils.errors import DataError
 
-PARTS = ("train", "validation", "test")
-NO_SPLIT = "With dataset.columns.split=null speakers are drawn for the parts."
 LISTS = {"validation": "validation_list.txt", "test": "testing_list.txt"}
-SPELLINGS = {
-    "train": "train", "training": "train",
-    "validation": "validation", "valid": "validation", "val": "validation",
-    "test": "test", "testing": "test",
-}  # fmt: skip
-"""Part by the words that tables have for it, in small letters."""
-SHOWN = 5
 
 _RECORDING = re.compile(r"(?P<speaker>.+)_nohash_\d+\.wav", re.IGNORECASE)
 _FORM = "SPEAKER_nohash_NUMBER.wav"
@@ -49,15 +44,6 @@ class Words:
 
     classes: tuple[str, ...]
     parts: Mapping[str, tuple[Clip, ...]]
-    notes: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class _Found:
-    """Recordings sorted by name; the part of each where the data tell it, else None; notes."""
-
-    clips: tuple[Clip, ...]
-    part_of: Mapping[str, str] | None
     notes: tuple[str, ...]
 
 
@@ -96,11 +82,16 @@ def read_words(
     clips, notes = found.clips, list(found.notes)
     bad = unusable(clips, audio=audio, cache=cache, progress=progress)
     if bad:
-        notes.append(_unusable_note(bad, len(clips), skip=audio.on_bad_audio == "skip"))
+        skip = audio.on_bad_audio == "skip"
+        notes.append(unusable_note(bad, len(clips), what="recordings", skip=skip))
         clips = tuple(clip for clip in clips if clip.name not in bad)
     if found.part_of is None:
-        part_of = _draw_parts(clips, settings)
-        notes.append(f"The speakers of each part were drawn (seed {settings.mixing.seed}).")
+        mixing = settings.mixing
+        needed = 1 if mixing.repeat_speakers else mixing.words
+        part_of = draw_parts(
+            clips, settings, seed=mixing.seed, at_least=needed, left=(needed, needed)
+        )
+        notes.append(f"The speakers of each part were drawn (seed {mixing.seed}).")
     else:
         part_of = {clip.name: found.part_of[clip.name] for clip in clips}
     parts = {part: tuple(clip for clip in clips if part_of[clip.name] == part) for part in PARTS}
@@ -129,37 +120,6 @@ def require_words(clips: Iterable[Clip], classes: Sequence[str], *, title: str) 
         )
 
 
-def take_speakers(
-    clips: Iterable[Clip], amount: float, *, at_least: int, rng: np.random.Generator
-) -> set[str]:
-    """Draw whole speakers until their share of the recordings is nearest to ``amount``.
-
-    Args:
-        clips: recordings with their speakers.
-        amount: share of the recordings.
-        at_least: speakers to take, and to leave.
-        rng: draws the order of the sorted speakers.
-
-    Raises:
-        DataError: when there are not twice ``at_least`` speakers.
-    """
-    sizes = Counter(str(clip.group) for clip in clips)
-    if len(sizes) < 2 * at_least:
-        raise DataError(
-            f"{len(sizes)} speakers cannot be divided into two parts of {at_least} speakers or"
-            " more; add speakers, mix fewer words or let speakers repeat."
-        )
-    order = rng.permutation(sorted(sizes)).tolist()
-    totals = np.cumsum([sizes[speaker] for speaker in order])
-    number = int(np.abs(totals - amount * totals[-1]).argmin()) + 1
-    return set(order[: min(max(number, at_least), len(order) - at_least)])
-
-
-def listed(names: Collection[str]) -> str:
-    """The first names in order, and an ellipsis where there are more."""
-    return ", ".join(sorted(names)[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
-
-
 def _chosen_words(names: Sequence[str] | None) -> tuple[str, ...] | None:
     """``dataset.classes`` without the spaces around words; None stays None: every word there is.
 
@@ -183,7 +143,7 @@ def _chosen_words(names: Sequence[str] | None) -> tuple[str, ...] | None:
     return words
 
 
-def _from_table(settings: DatasetSettings, root: Path) -> _Found:
+def _from_table(settings: DatasetSettings, root: Path) -> Found:
     """Recordings as the rows of a table."""
     columns = settings.columns
     if columns.group is None:
@@ -191,34 +151,26 @@ def _from_table(settings: DatasetSettings, root: Path) -> _Found:
             "dataset.columns.group: words are divided by speaker; name the table's column of"
             " speakers."
         )
+    table = root / settings.metadata
     filled = [columns.filename, columns.label, columns.group]
-    filled += [columns.split] if columns.split else []
-    drawn = {columns.split: NO_SPLIT} if columns.split else None
-    table = read_table(root / settings.metadata, required=filled, without=drawn)
     clips: dict[str, Clip] = {}
     part_of: dict[str, str] = {}
     others: set[str] = set()
-    for row in table.rows:
+    for row, part in rows_with_parts(table, columns, filled):
         file, word = row[columns.filename], row[columns.label]
-        if file in part_of:
-            raise table.error(row, f"'{file}' is listed twice; remove one row.")
-        given = row[columns.split] if columns.split else "train"
-        if given.lower() not in SPELLINGS:
-            raise table.error(row, f"unknown part '{given}'. {nearest(given, PARTS)}")
-        part_of[file] = SPELLINGS[given.lower()]
+        part_of[file] = part
         if settings.classes and word not in settings.classes:
             others.add(word)
             continue
         path = clip_path(root / settings.audio_folder, file)
         clips[file] = Clip(file, path, (word,), row[columns.group])
     check_audio(clips.values(), folder=root)
-    how = f", divided by its column '{columns.split}'" if columns.split else ""
-    notes = (f"The words are those of the table {table.path.name}{how}.", *_left_out(others))
+    notes = (table_note("words", table, columns), *_left_out(others))
     clips_in_order = tuple(clips[file] for file in sorted(clips))
-    return _Found(clips_in_order, part_of if columns.split else None, notes)
+    return Found(clips_in_order, part_of if columns.split else None, notes)
 
 
-def _from_folders(settings: DatasetSettings, root: Path) -> _Found:
+def _from_folders(settings: DatasetSettings, root: Path) -> Found:
     """Recordings in a folder for each word."""
     folder = root / settings.audio_folder
     folder = folder if folder.is_dir() else root
@@ -252,7 +204,7 @@ def _from_folders(settings: DatasetSettings, root: Path) -> _Found:
     ignored = sum(len(names) for names in files.values()) - len(clips)
     if ignored:
         notes.append(f"{ignored} files not named {_FORM} were left out.")
-    return _Found(clips, part_of, (*notes, *_left_out(set(words) - set(wanted))))
+    return Found(clips, part_of, (*notes, *_left_out(set(words) - set(wanted))))
 
 
 def _read_lists(folder: Path, clips: Sequence[Clip]) -> tuple[dict[str, str] | None, list[str]]:
@@ -286,52 +238,14 @@ def _read_list(path: Path) -> set[str]:
     return {line.strip().replace("\\", "/") for line in lines if line.strip()}
 
 
-def _draw_parts(clips: Sequence[Clip], settings: DatasetSettings) -> dict[str, str]:
-    """Part of every clip by speakers drawn."""
-    mixing = settings.mixing
-    needed = 1 if mixing.repeat_speakers else mixing.words
-    part_of = dict.fromkeys((clip.name for clip in clips), "train")
-    rest: Sequence[Clip] = clips
-    for part, amount in (
-        ("test", settings.test_amount),
-        ("validation", settings.validation.amount),
-    ):
-        rng = generator(mixing.seed, f"{part} speakers")
-        taken = take_speakers(rest, amount, at_least=needed, rng=rng)
-        part_of |= {clip.name: part for clip in rest if clip.group in taken}
-        rest = [clip for clip in rest if clip.group not in taken]
-    return part_of
-
-
 def _check_parts(parts: Mapping[str, Sequence[Clip]], root: Path) -> None:
     """Refuse an empty part, and a speaker in two parts."""
     for part, clips in parts.items():
         if not clips:
             raise DataError(f"{root}: the {part} part has no recordings; correct the division.")
-    for first, second in combinations(PARTS, 2):
-        shared = {clip.group or "" for clip in parts[first]} & {
-            clip.group for clip in parts[second]
-        }
-        if shared:
-            raise DataError(
-                f"{root}: {len(shared)} speakers are in both the {first} and the {second} part"
-                f" ({listed(shared)}); give each speaker to one part."
-            )
-
-
-def _unusable_note(bad: Mapping[str, str], total: int, *, skip: bool) -> str:
-    """What to say of recordings that were left out.
-
-    Raises:
-        DataError: unless they may be skipped.
-    """
-    first = min(bad)
-    if not skip:
-        raise DataError(
-            f"{bad[first]} {len(bad)} of {total} recordings cannot be used; audio.on_bad_audio:"
-            " skip (--skip_bad of the mixer) leaves such files out."
-        )
-    return f"{len(bad)} of {total} recordings cannot be used and were left out: {listed(bad)}."
+    refuse_shared(
+        {part: {str(clip.group) for clip in clips} for part, clips in parts.items()}, root=root
+    )
 
 
 def _describe(parts: Mapping[str, Sequence[Clip]], classes: Sequence[str]) -> list[str]:

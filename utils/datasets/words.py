@@ -15,7 +15,8 @@ from utils.config.schema import AudioSettings, DatasetSettings, MixingSettings
 from utils.datasets.base import Clip, DataSet, Fold
 from utils.datasets.layout import choose_folds
 from utils.datasets.mixtures import Part, draw_part, generator, kept
-from utils.datasets.word_files import read_words, require_words, take_speakers
+from utils.datasets.speaker_parts import take_speakers
+from utils.datasets.word_files import read_words, require_words
 from utils.errors import DataError
 
 
@@ -104,7 +105,8 @@ def divide(
     for number, tested in enumerate(_deal(sizes, folds, needed, rng), start=1):
         rest = [clip for clip in clips if clip.group not in tested]
         rng = generator(mixing.seed, f"fold{number} validation speakers")
-        taken = take_speakers(rest, settings.validation.amount, at_least=needed, rng=rng)
+        amount = settings.validation.amount
+        taken = take_speakers(rest, amount, at_least=needed, left=needed, rng=rng)
         divisions.append(
             {
                 "train": tuple(clip for clip in rest if clip.group not in taken),

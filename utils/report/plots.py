@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe & Ito (2008), Color Universal Design: told apart with every common colour blindness.
+# Okabe & Ito (2008), Color Universal Design: told apart with every common colour blindness. Their
+# yellow is too faint for lines.
 BLUE, ORANGE, GREEN, RED, GREY = "#0072b2", "#e69f00", "#009e73", "#d55e00", "#8a8f98"
+SKY, PURPLE = "#56b4e9", "#cc79a7"
 INK, FAINT = "#1f2430", "#d9dce1"
 
 _STYLE = {

@@ -13,7 +13,9 @@ from utils.report.plots import (
     GREY,
     INK,
     ORANGE,
+    PURPLE,
     RED,
+    SKY,
     Picture,
     as_png,
     as_svg,
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLOURS = (BLUE, ORANGE, GREEN, "#cc79a7", RED, "#56b4e9")  # Okabe & Ito, as in plots
+COLOURS = (BLUE, ORANGE, GREEN, PURPLE, RED, SKY)
 _DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)))
 _NAMED = len(COLOURS) * len(_DASHES)  # classes that lines tell apart
 _SCENARIOS = {"psds_scenario1": "Scenario 1", "psds_scenario2": "Scenario 2"}

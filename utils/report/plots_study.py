@@ -12,7 +12,9 @@ from utils.report.plots import (
     GREY,
     INK,
     ORANGE,
+    PURPLE,
     RED,
+    SKY,
     Picture,
     as_png,
     as_svg,
@@ -24,8 +26,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# The other colours of Okabe & Ito (2008), see utils/report/plots.py; yellow is too faint for lines.
-SKY, PURPLE = "#56b4e9", "#cc79a7"
 _COLOURS = (BLUE, RED, GREEN, ORANGE, PURPLE, SKY, INK, GREY)
 _DASHES = ("-", (0, (4, 1.5)), (0, (1, 1)))
 _WIDE = 20.0  # ratio of values from which on an axis is logarithmic

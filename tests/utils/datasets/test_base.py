@@ -81,3 +81,10 @@ def test_a_vanished_file_is_named(tmp_path):
     (tmp_path / "b.wav").unlink()
     with pytest.raises(DataError, match=r"b\.wav.*vanished"):
         _ = data.identity
+
+
+def test_files_of_a_clip_are_its_own_then_those_of_its_stems():
+    mixture, *others = map(Path, ("mix.wav", "a.wav", "b.wav", "c.wav"))
+    assert Clip("mix", mixture).files == (mixture,)
+    stems = (tuple(others[:2]), tuple(others[2:]))
+    assert Clip("mix", mixture, stems=stems).files == (mixture, *others)

@@ -59,7 +59,7 @@ def test_the_loader_of_musdb_reads_it(tiny):
 
 def test_the_mixture_is_the_sum_of_the_stems(tiny):
     for song in SONGS:
-        folder = tiny / "musdb18hq" / song
+        folder = tiny / song
         stems = [read(folder / f"{name}.wav") for name in STEMS]
         np.testing.assert_array_equal(read(folder / "mixture.wav"), sum(stems))
         assert {path.stem for path in folder.iterdir()} == {"mixture", *STEMS}
@@ -68,7 +68,7 @@ def test_the_mixture_is_the_sum_of_the_stems(tiny):
 def test_nothing_is_silent_or_clipped(tiny):
     for song in SONGS:
         for name in ("mixture", *STEMS):
-            samples = read(tiny / "musdb18hq" / song / f"{name}.wav")
+            samples = read(tiny / song / f"{name}.wav")
             assert np.abs(samples).max() < 0.96 * 32_767
             assert np.sqrt(np.mean(samples**2.0)) > 100.0
 
@@ -101,11 +101,11 @@ def test_what_is_there_is_found_again(tiny, monkeypatch):
 
 
 def test_a_killed_generation_goes_on_with_the_same_files(tiny, tmp_path):
-    begun = tmp_path / f".{tiny.name}.part" / "musdb18hq" / SONGS[0]
+    begun = tmp_path / f".{tiny.name}.part" / SONGS[0]
     begun.mkdir(parents=True)
     (begun / "vocals.wav").write_bytes(b"before")
     written = content(make(tmp_path, seed=0, size=TINY, jobs=1))
-    assert written.pop(f"musdb18hq/{SONGS[0]}/vocals.wav") == b"before"
+    assert written.pop(f"{SONGS[0]}/vocals.wav") == b"before"
     wanted = content(tiny)
     assert all(wanted[path] == data for path, data in written.items())
     assert len(written) == 19

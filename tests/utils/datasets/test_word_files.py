@@ -1,4 +1,4 @@
-"""Speakers divided into parts and folds."""
+"""Speakers divided into folds."""
 
 from pathlib import Path
 
@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from utils.config.schema import DatasetSettings, MixingSettings
 from utils.datasets.base import Clip
-from utils.datasets.word_files import take_speakers
 from utils.datasets.words import divide
 from utils.errors import DataError
 
@@ -35,15 +34,6 @@ def test_folds_are_balanced_by_recordings_and_have_enough_speakers():
     assert sorted(map(len, tested)) == [2, 3, 4]
     assert all(len({clip.group for clip in d["validation"]}) >= 2 for d in divisions)
     assert all(len({clip.group for clip in d["train"]}) >= 2 for d in divisions)
-
-
-def test_speakers_are_taken_by_their_share_of_the_recordings(rng):
-    clips = [Clip(f"{n}", Path(), ("go",), str(n % 50)) for n in range(500)]
-    assert len(take_speakers(clips, 0.3, at_least=4, rng=rng)) == 15
-    assert len(take_speakers(clips, 0.01, at_least=4, rng=rng)) == 4
-    assert len(take_speakers(clips, 0.99, at_least=4, rng=rng)) == 46
-    with pytest.raises(DataError, match="50 speakers cannot be divided into two parts of 26"):
-        take_speakers(clips, 0.5, at_least=26, rng=rng)
 
 
 @given(st.lists(st.integers(1, 20), min_size=1, max_size=24), st.integers(2, 5), st.integers(1, 4))
