@@ -53,7 +53,7 @@ def si_snr_pairs(truth: Any, estimates: Any, *, lengths: Any = None) -> Any:
 
     truth, estimates = (ops.cast(x, "float32") for x in (truth, estimates))
     ends = (tuple(truth.shape[1:]), tuple(estimates.shape[2:]))
-    if len(truth.shape) != 3 or len(estimates.shape) != 4 or not _fit(*ends):
+    if len(truth.shape) != 3 or len(estimates.shape) != 4 or not shapes_fit(*ends):
         raise ValueError(
             "expected (batch, sources, samples) and (batch, scales, sources, samples), received "
             f"{tuple(truth.shape)} and {tuple(estimates.shape)}"
@@ -72,9 +72,10 @@ def si_snr_pairs(truth: Any, estimates: Any, *, lengths: Any = None) -> Any:
     return 10.0 * ops.log10(kept / (noise + EPSILON) + EPSILON)
 
 
-def _fit(truth: tuple[int | None, ...], estimates: tuple[int | None, ...]) -> bool:
-    """Whether shapes are the same as far as they are known."""
-    return all(None in pair or pair[0] == pair[1] for pair in zip(truth, estimates, strict=False))
+def shapes_fit(one: tuple[int | None, ...], other: tuple[int | None, ...]) -> bool:
+    """Whether two shapes are the same as far as both are known."""
+    pairs = zip(one, other, strict=False)
+    return len(one) == len(other) and all(None in pair or pair[0] == pair[1] for pair in pairs)
 
 
 def _centred(waveforms: Any, sounding: Any, counts: Any) -> Any:

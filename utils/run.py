@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "librosa", "soundfile", "soxr", "numpy",
             "scipy", "sed_eval", "scikit-learn")  # fmt: skip
+PARAMETERS = "parameters.yaml"  # in the folder of a run
 
 
 @dataclass
@@ -61,6 +62,11 @@ class Run:
     def is_demo(self) -> bool:
         """Whether the audio was generated rather than recorded."""
         return self.data == "demo"
+
+    @property
+    def parameters_yaml(self) -> str:
+        """The set as resolved, as ``parameters.yaml`` holds it."""
+        return (self.folder / PARAMETERS).read_text(encoding="utf-8")
 
     def say(self, text: str, style: str | None = None) -> None:
         """Print a line as it is and keep it, with the time, in the run's log."""
@@ -137,6 +143,11 @@ class Place:
             if entry["source"] != now
         )
 
+    @property
+    def tensorboard(self) -> Path | None:
+        """Folder of TensorBoard logs; None where none are wanted."""
+        return self.folder / "tensorboard" if self.run.tensorboard else None
+
     @contextmanager
     def stage(self, name: str, *, makes: Sequence[str] = (), inputs: str = "") -> Iterator[Stage]:
         """Open a stage: print its heading, time it, record it when it ended well.
@@ -194,42 +205,57 @@ class Source:
         return cls(commit(folder), versions())
 
 
-def open_run(
-    *,
+def run_folder(
     runs: Path,
     set_id: str,
-    parameters: dict[str, Any],
+    *,
     determining: dict[str, Any],
     data: str,
     identity: str,
     seed: int,
-    source: Source,
-    console: "Console",
-    overwrite: bool = False,
-    tensorboard: bool = False,
-) -> Run:
-    """Open the folder of a run, or make it: ``<runs>/<set_id>/<data>-<seed>-<hash>``.
+) -> Path:
+    """Folder of a run, made or not: ``<runs>/<set_id>/<data>-<seed>-<hash>``.
 
     Args:
         runs: folder of all runs.
         set_id: the parameter set.
-        parameters: the set as resolved, written to ``parameters.yaml``.
-        determining: those of them that determine the model; with ``identity`` they make the hash,
-            so that other parameters or other audio never share a folder.
+        determining: those of its parameters that determine the model; with ``identity`` they make
+            the hash, so that other parameters or other audio never share a folder.
         data: name of the data set, ``demo`` for generated audio.
         identity: identity of the data set.
         seed: the run's seed.
+    """
+    return runs / set_id / f"{data}-{seed}-{digest([determining, identity])}"
+
+
+def open_run(
+    folder: Path,
+    *,
+    parameters: dict[str, Any],
+    data: str,
+    identity: str,
+    source: Source,
+    console: "Console",
+    overwrite: bool = False,
+    tensorboard: bool = False,
+    busy: str = "runs in this folder",
+) -> Run:
+    """Open the folder of a run, or make it.
+
+    Args:
+        folder: of :func:`run_folder`, or of a study.
+        parameters: the set as resolved, written to ``parameters.yaml``.
+        data: name of the data set, ``demo`` for generated audio.
+        identity: identity of the data set.
         source: commit and versions of what runs.
         console: where to print.
         overwrite: delete what an earlier run left here.
         tensorboard: whether training writes TensorBoard logs.
+        busy: what another process does that has the folder, for the message.
 
     Raises:
-        UserError: when the folder cannot be written or another process runs in it.
+        UserError: when the folder cannot be written or another process has it.
     """
-    import yaml
-
-    folder = runs / set_id / f"{data}-{seed}-{digest([determining, identity])}"
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / ".lock").open("a+", encoding="utf-8")
@@ -238,14 +264,20 @@ def open_run(
     except OSError as error:
         lock.close()
         raise UserError(
-            f"{folder}: cannot be locked ({error.strerror}): another process runs in this folder; "
-            "wait for it to end, or stop it."
+            f"{folder}: cannot be locked ({error.strerror}): another process {busy}; wait for it "
+            "to end, or stop it."
         ) from error
     if overwrite:
         _empty(folder)
-    text = yaml.safe_dump(parameters, sort_keys=False, allow_unicode=True, width=100)
-    write_text(folder / "parameters.yaml", text)
+    write_text(folder / PARAMETERS, as_yaml(parameters))
     return Run(folder, console, data, identity, source, tensorboard, lock)
+
+
+def as_yaml(content: Any) -> str:
+    """Plain data as YAML, keys in the given order."""
+    import yaml
+
+    return str(yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=100))
 
 
 def _empty(folder: Path) -> None:

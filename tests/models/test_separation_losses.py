@@ -12,6 +12,7 @@ from models.separation_losses import (
     magnitude_l1,
     multi_scale_si_snr,
     scale_weights,
+    shapes_fit,
     si_snr_pairs,
 )
 
@@ -172,3 +173,20 @@ def test_keras_takes_them_by_their_names(rng):
     model.compile(loss=multi_scale_si_snr, jit_compile=False)
     found = model.evaluate(estimates, truth, verbose=0)
     assert found == pytest.approx(np.mean(multi_scale_si_snr(truth, estimates)), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("other", "fit"),
+    [
+        ((2, 128), True),
+        ((None, 128), True),
+        ((None, None), True),
+        ((3, 128), False),
+        ((None, 64), False),
+        ((2,), False),
+        ((2, 128, 1), False),
+    ],
+)
+def test_shapes_fit_as_far_as_they_are_known(other, fit):
+    assert shapes_fit((2, 128), other) is fit
+    assert shapes_fit(other, (2, 128)) is fit

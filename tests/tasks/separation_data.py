@@ -32,6 +32,7 @@ sets:
     features: {{n_fft: 256, window_seconds: 0.032, hop_seconds: 0.008, frames: 32, bins: 129}}
     model: {{use: tiny}}
     segments: {{train: 64, validation: 3}}
+    separation: {{frames: 64}}            # twice those of training
     training:
       {{epochs: 8, batch_size: 8, optimizer: {{Adam: {{learning_rate: 0.01}}}},
       schedule: {{kind: constant, warmup_epochs: 0.0}}}}

@@ -217,6 +217,7 @@ def test_speakers_are_mixed_trained_and_separated(separation, utterances, tmp_pa
         ("training.loss=multi_scale_si_snr", "training.loss: multi_scale_si_snr does not fit"),
         ("training.loss=magnitude_l2", "training.loss: unknown name 'magnitude_l2'"),
         ("augment=[Mixup]", "augment: has no effect on networks that separate"),
+        ("postprocess.tune=true", "postprocess: has no effect on networks that separate"),
         ("features.kind=log_mel", "features.kind: log_mel"),
         ("features.bins=128", "models.tiny[9].Multiply: "),
         ("dataset.music.stems={low: [bass], mid: [drums], high: [other]}", "model: its output"),
@@ -227,6 +228,25 @@ def test_what_does_not_fit_is_told_before_training(
 ):
     arguments = (*set_of(separated), "--data", songs, "--override", change)
     assert told in refusal(capsys, separation, *arguments)
+
+
+def test_a_loss_that_becomes_no_number_is_told_in_a_sentence(
+    separation, utterances, tmp_path, capsys
+):
+    write_tiny_separation(tmp_path)
+    steep = "training.optimizer.Adam.learning_rate=1.0e+30"
+    arguments = (*set_of(tmp_path, "tiny_voices"), "--data", utterances, "--override", steep)
+    assert "the loss became nan in epoch 1" in refusal(capsys, separation, *arguments)
+    assert list(tmp_path.rglob("diverged.json"))
+
+
+@pytest.mark.parametrize("set_id", ["tiny", "tiny_voices"])
+def test_the_network_is_shown(separation, separated, songs, utterances, capsys, set_id):
+    data = {"tiny": songs, "tiny_voices": utterances}[set_id]
+    assert separation(*set_of(separated, set_id), "--data", data, "--show_model") == 0
+    shown = capsys.readouterr().out
+    assert {"tiny": "2 × 32 × 129 × 2", "tiny_voices": "1 × 2 × 2000"}[set_id] in shown
+    assert "parameters are trained" in shown
 
 
 def test_a_model_of_another_task_is_refused(separation, separated, songs, capsys):

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from utils.errors import UserError
 from utils.files import write_text
-from utils.run import Source, commit, open_run, versions
+from utils.run import Source, commit, open_run, run_folder, versions
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -30,12 +30,14 @@ def start(tmp_path, console):
 
 
 def run_in(tmp_path, console, **changes):
+    decides = {"determining": {"epochs": 3}, "data": "demo", "identity": "abc", "seed": 0}
+    decides |= {name: changes.pop(name) for name in tuple(changes) if name in decides}
     arguments = {
-        "runs": tmp_path / "runs", "set_id": "task1a", "parameters": {"epochs": 3, "limit": 1},
-        "determining": {"epochs": 3}, "data": "demo", "identity": "abc", "seed": 0,
-        "source": Source("abc", {"numpy": "2"}), "console": console,
+        "parameters": {"epochs": 3, "limit": 1}, "data": decides["data"],
+        "identity": decides["identity"], "source": Source("abc", {"numpy": "2"}),
+        "console": console,
     }  # fmt: skip
-    return open_run(**(arguments | changes))
+    return open_run(run_folder(tmp_path / "runs", "task1a", **decides), **(arguments | changes))
 
 
 def do(place, name, file, inputs=""):
@@ -95,6 +97,13 @@ def test_what_determines_nothing_changes_no_folder(start):
     second = start(parameters={"epochs": 3, "limit": 2})
     assert second.folder == first.folder
     assert "limit: 2" in (second.folder / "parameters.yaml").read_text()
+    assert second.parameters_yaml == "epochs: 3\nlimit: 2\n"
+
+
+def test_the_folder_of_a_run_is_the_same_on_every_machine(tmp_path):
+    decides = {"determining": {"epochs": 3}, "data": "demo", "identity": "abc", "seed": 0}
+    folder = run_folder(tmp_path, "study/arm", **decides)
+    assert folder == tmp_path / "study" / "arm" / "demo-0-5f5f57210f"
 
 
 def test_latest_is_the_run_that_says_so(start, tmp_path):
@@ -174,14 +183,22 @@ def test_overwrite_starts_anew(start, tmp_path):
 
 def test_two_processes_do_not_share_a_folder(start, tmp_path):
     start()
-    with pytest.raises(UserError, match="another process runs in this folder"):
+    with pytest.raises(UserError, match="another process runs in this folder; wait for it to end"):
         start()
+    with pytest.raises(UserError, match="another process runs this study"):
+        start(busy="runs this study")
 
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(start, tmp_path):
     (tmp_path / "runs").write_text("a file where a folder should be")
     with pytest.raises(UserError, match="cannot be written"):
         start()
+
+
+def test_tensorboard_logs_lie_in_the_folder_of_the_stages(start):
+    assert start().place("fold1").tensorboard is None
+    run = start(seed=1, tensorboard=True)
+    assert run.place("fold1").tensorboard == run.folder / "fold1" / "tensorboard"
 
 
 def test_headings_go_to_console_and_log(start, tmp_path, console):

@@ -10,7 +10,7 @@ from utils.cli.script import Script
 from utils.errors import UserError
 from utils.experiment import Job, Member, read_member
 from utils.files import digest
-from utils.run import Run, Source, open_run
+from utils.run import Run, Source, open_run, run_folder
 
 if TYPE_CHECKING:
     import argparse
@@ -162,11 +162,26 @@ class Runs:
             demo_differences=resolved.demo_differences,
         )
 
-    def folder(self, resolved: "Resolved", seed: int) -> Path:
-        """Folder of a run of a set with a network of its own, made or not."""
+    def folder(
+        self, resolved: "Resolved", seed: int, members: "Sequence[str] | None" = None
+    ) -> Path:
+        """Folder of a run, made or not.
+
+        Args:
+            resolved: the set.
+            seed: of the run.
+            members: of an ensemble, names of its members' folders; None where the set has a
+                network of its own.
+        """
         settings, data = resolved.settings, self.data(resolved)[1]
-        name = f"{data.name}-{seed}-{digest([determining(resolved), data.identity])}"
-        return beside(self.script, settings.paths.runs) / settings.set_id / name
+        return run_folder(
+            beside(self.script, settings.paths.runs),
+            settings.set_id,
+            determining=determining(resolved) if members is None else {"members": members},
+            data=data.name,
+            identity=data.identity,
+            seed=seed,
+        )
 
     def data(self, resolved: "Resolved") -> tuple[Path, datasets.DataSet]:
         """Folder of a set's data, and the data, read once a command for all sets that share it."""
@@ -202,15 +217,12 @@ class Runs:
             )
 
     def _open(self, resolved: "Resolved", job: Job, members: list[str] | None = None) -> Run:
-        parameters = resolved.parameters() | {"seed": job.settings.seed}
+        seed = job.settings.seed
         return open_run(
-            runs=beside(self.script, job.settings.paths.runs),
-            set_id=job.settings.set_id,
-            parameters={key: value for key, value in parameters.items() if key != "paths"},
-            determining=determining(resolved) if members is None else {"members": members},
+            self.folder(resolved, seed, members),
+            parameters=stated(resolved) | {"seed": seed},
             data=job.data.name,
             identity=job.data.identity,
-            seed=job.settings.seed,
             source=Source.of(self.script.folder),
             console=self.console,
             overwrite=self.arguments.overwrite,
@@ -222,6 +234,11 @@ def determining(resolved: "Resolved") -> dict[str, Any]:
     """What decides the folder of a run: what is trained and exported."""
     parameters = resolved.parameters()
     return {key: parameters[key] for key in DETERMINING}
+
+
+def stated(resolved: "Resolved") -> dict[str, Any]:
+    """What is told of a set in the folder of a run: all parameters but where folders lie."""
+    return {key: value for key, value in resolved.parameters().items() if key != "paths"}
 
 
 def beside(script: Script, setting: str) -> Path:

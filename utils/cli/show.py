@@ -14,6 +14,7 @@ from utils.report.comparison import (
 from utils.report.results import Results, read_results
 from utils.report.tables import Column, Row, Table
 from utils.report.tables import show as show_table
+from utils.run import as_yaml
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -32,10 +33,8 @@ def sets(console: "Console", catalogue: "Catalogue", task: str) -> None:
 
 def parameters(console: "Console", resolved: "Sequence[Resolved]") -> None:
     """Print sets as resolved, as YAML."""
-    import yaml
-
     for one in resolved:
-        text = yaml.safe_dump(one.parameters(), sort_keys=False, allow_unicode=True, width=100)
+        text = as_yaml(one.parameters())
         console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
@@ -80,11 +79,17 @@ def model(console: "Console", job: "Job") -> None:
     """Print the network's layers with parameters and operations."""
     from utils.experiment.facts import model_facts
     from utils.experiment.fold import build_network
+    from utils.experiment.separation_checks import build_separator
     from utils.features import from_settings
+    from utils.features.heard import heard_by
     from utils.report.size import layers_table
 
-    representation = from_settings(job.settings.audio, job.settings.features)
-    show_table(console, layers_table(model_facts(build_network(job, representation))))
+    signal = job.settings.audio, job.settings.features
+    if job.target == "stems":
+        network = build_separator(job, heard_by(*signal))
+    else:
+        network = build_network(job, from_settings(*signal))
+    show_table(console, layers_table(model_facts(network)))
 
 
 def comparison(console: "Console", runs: Sequence[Results], folder: Path) -> None:

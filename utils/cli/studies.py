@@ -1,16 +1,14 @@
 """Run a study: search each arm's learning rate, run every arm with every seed, compare them."""
 
-import fcntl
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from utils.cli.runs import Runs, beside, determining
+from utils.cli.runs import Runs, beside, determining, stated
 from utils.cli.study_notes import (
     best_rate,
     changes_text,
@@ -22,13 +20,13 @@ from utils.cli.study_processes import Processes, shares
 from utils.cli.study_progress import StudyProgress
 from utils.cli.study_runs import Asked, asked_run, clip_norm, last_words, written_rate
 from utils.config.study_section import RATES, StudySettings, rate_text
-from utils.errors import ConfigError, UserError
-from utils.files import digest, write_text, writing
+from utils.errors import ConfigError
+from utils.files import digest
 from utils.report.study import Study, StudyArm, StudyRun, write_study
 from utils.report.study_page import findings, write_study_page
 from utils.report.study_tables import study_tables
 from utils.report.tables import show
-from utils.run import Run, Source
+from utils.run import Run, Source, open_run
 
 if TYPE_CHECKING:
     from utils.config import Resolved
@@ -143,15 +141,12 @@ class StudyCommand:
         for arm in self.arms.values():
             self.runs.data(arm)
 
-    @contextmanager
-    def opened(self) -> Iterator[Run]:
+    def opened(self) -> Run:
         """The study's folder, for this process alone: ``<runs>/<study>/<data>-<digest>``.
 
         Raises:
             UserError: when it cannot be written, or another process runs the study.
         """
-        import yaml
-
         settings, data = self.resolved.settings, self.runs.data(self.resolved)[1]
         decides = {
             "arms": {name: determining(arm) for name, arm in self.arms.items()},
@@ -162,28 +157,15 @@ class StudyCommand:
             "judged": self.judged,
         }
         runs = beside(self.runs.script, settings.paths.runs)
-        folder = runs / self.study_id / f"{data.name}-{digest(decides)}"
-        with writing(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            lock = (folder / ".lock").open("a+", encoding="utf-8")
-        with lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise UserError(
-                    f"{folder}: another process runs this study; wait for it to end, or stop it."
-                ) from error
-            write_text(
-                folder / "parameters.yaml", yaml.safe_dump(self._parameters, sort_keys=False)
-            )
-            source = Source.of(self.runs.script.folder)
-            yield Run(folder, self.runs.console, data.name, data.identity, source)
-
-    @property
-    def _parameters(self) -> dict[str, Any]:
-        """The study as resolved, and its arms by what they change."""
-        parameters = self.resolved.parameters()
-        return {key: value for key, value in parameters.items() if key != "paths"}
+        return open_run(
+            runs / self.study_id / f"{data.name}-{digest(decides)}",
+            parameters=stated(self.resolved),
+            data=data.name,
+            identity=data.identity,
+            source=Source.of(self.runs.script.folder),
+            console=self.runs.console,
+            busy="runs this study",
+        )
 
     def announce(self, run: Run) -> None:
         """Say what is about to be run, and what a reader must know of it."""
@@ -324,8 +306,6 @@ class StudyCommand:
 
     def compare(self, run: Run, arms: tuple[StudyArm, ...]) -> Study:
         """Write and print what the study came to."""
-        import yaml
-
         metric, mode = self.judged
         settings = self.resolved.settings
         study = Study(
@@ -345,9 +325,8 @@ class StudyCommand:
         )
         write_study(run.folder, study)
         page = run.folder / "report.html"
-        text = yaml.safe_dump(self._parameters, sort_keys=False, allow_unicode=True, width=100)
         facts = {"at once": f"{self.at_once} runs on {self.cores} cores"}
-        write_study_page(page, study, parameters_yaml=text, facts=facts)
+        write_study_page(page, study, parameters_yaml=run.parameters_yaml, facts=facts)
         run.make_latest()
         show(run.console, *study_tables(study))
         run.say("")

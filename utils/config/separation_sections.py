@@ -90,6 +90,11 @@ class SeparationSettings(Section):
     add_up: bool = Field(
         False, description="spread over the stems what they lack to add up to the mixture"
     )
+    frames: Count | None = Field(
+        None,
+        description="magnitudes: frames of the segments that files are separated in; longer ones "
+        "than those of training know more of what is before and after; null: features.frames",
+    )
     overlap: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
         0.5, description="share of a segment that the next one repeats in files of any length"
     )

@@ -4,14 +4,13 @@ from typing import Any
 
 from utils import export, training
 from utils.config.event_sections import PostprocessSettings
-from utils.config.schema import Settings
-from utils.errors import ConfigError
 from utils.experiment.event_judging import EventJudge
 from utils.experiment.event_learning import EventLearning, StepGrid
 from utils.experiment.event_needs import check_settings, only_fold, steps_of
 from utils.experiment.event_training import learner_of
 from utils.experiment.fold import build_network
 from utils.experiment.job import Job
+from utils.experiment.needs import OF_EVENTS, OF_SEPARATION, refuse
 from utils.features import from_settings
 from utils.inference import Decisions, Refinement
 from utils.report import limits
@@ -25,7 +24,8 @@ def check_clips(job: Job) -> None:
     """
     settings = job.settings
     limits.require_judged(settings.limits, formats=settings.export.formats)
-    _refuse_event_settings(settings)
+    refuse(settings, OF_EVENTS, "is for networks of sound events; leave it out here.")
+    refuse(settings, OF_SEPARATION, "is for networks that separate sources; leave it out here.")
     representation = from_settings(settings.audio, settings.features)
     Refinement.of(representation, shifts_seconds=settings.evaluation.shifts_seconds)
     network = build_network(job, representation)
@@ -58,22 +58,3 @@ def check_events(job: Job) -> StepGrid:
     judged = EventJudge(learning, usual).columns
     training.compile_model(learner, settings.training, judged=judged)
     return grid
-
-
-def _refuse_event_settings(settings: Settings) -> None:
-    """Refuse settings that act on networks of sound events alone.
-
-    Raises:
-        ConfigError: with the YAML path.
-    """
-    given = {
-        "feature_augment": bool(settings.feature_augment),
-        "view_augment": bool(settings.view_augment),
-        "training.parts": settings.training.parts is not None,
-        "training.teacher": settings.training.teacher is not None,
-        "dataset.embeddings": settings.dataset.embeddings is not None,
-        "postprocess": settings.postprocess != PostprocessSettings(),
-    }
-    for path, there in given.items():
-        if there:
-            raise ConfigError(f"{path}: is for networks of sound events; leave it out here.")

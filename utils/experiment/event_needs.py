@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from utils.config.schema import Settings
 from utils.datasets import DataSet, Fold
 from utils.errors import ConfigError
+from utils.experiment.needs import OF_CLIPS, OF_SEPARATION, refuse, single_fold
 
 if TYPE_CHECKING:
     import keras
@@ -34,12 +35,7 @@ def only_fold(data: DataSet) -> Fold:
     Raises:
         ConfigError: when it has several, or its clips tell no onsets and offsets.
     """
-    if len(data.folds) > 1:
-        raise ConfigError(
-            f"dataset: {data.name} has {len(data.folds)} folds; networks of sound events are "
-            "trained on one, name it in dataset.folds."
-        )
-    (fold,) = data.folds
+    fold = single_fold(data, "networks of sound events")
     if all(clip.events is None for clip in fold.clips):
         raise ConfigError(
             f"dataset.name: {data.name} tells no onsets and offsets, which sound events are "
@@ -60,17 +56,9 @@ def check_settings(settings: Settings) -> None:
         raise ConfigError(
             "training.strategy: networks of sound events train on one device; take single."
         )
-    unused = {
-        "augment": bool(settings.augment),
-        "training.metrics": bool(settings.training.metrics),
-        "training.folds": settings.training.folds is not None,
-        "evaluation.shifts_seconds": settings.evaluation.shifts_seconds != (0.0,),
-        "evaluation.calibration": settings.evaluation.calibration != "none",
-        "view_augment": bool(settings.view_augment) and settings.training.teacher is None,
-    }
-    for path, given in unused.items():
-        if given:
-            raise ConfigError(f"{path}: has no effect on networks of sound events; leave it out.")
+    of_a_teacher = {} if settings.training.teacher else {"view_augment": ()}
+    unread = {**OF_CLIPS, **OF_SEPARATION, **of_a_teacher}
+    refuse(settings, unread, "has no effect on networks of sound events; leave it out.")
     _check_augmentation(settings)
     if settings.dataset.embeddings and settings.export.formats:
         raise ConfigError(

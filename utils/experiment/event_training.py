@@ -8,6 +8,7 @@ from utils.experiment.event_learning import EventLearning
 from utils.experiment.facts import statistics
 from utils.experiment.fold import build_network
 from utils.experiment.job import Job
+from utils.experiment.records import write_best_epoch
 from utils.features import Representation
 from utils.files import write_json
 from utils.run import Place
@@ -51,12 +52,12 @@ def train_networks(learning: EventLearning, judge: EventJudge, place: Place) -> 
         training.Judge(judge.columns, judge),
         steps=steps, settings=settings, folder=folder, seed=job.settings.seed,
         console=job.console,
-        tensorboard=folder / "tensorboard" if place.run.tensorboard else None,
+        tensorboard=place.tensorboard,
     )  # fmt: skip
     for name in network_names(job):
         inference.save_keras(folder / NETWORKS[name], getattr(trained.model, name))
     write_json(folder / "normaliser.json", statistics(learning.normaliser))
-    write_json(folder / "training.json", {"best_epoch": trained.best_epoch})
+    write_best_epoch(folder, trained.best_epoch)
     return trained.earlier_seconds
 
 

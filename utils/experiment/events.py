@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from utils import export, inference, training
+from utils import export, inference
 from utils.config.event_sections import PostprocessSettings
 from utils.datasets import Clip
 from utils.errors import DataError
@@ -27,7 +27,13 @@ from utils.experiment.event_training import (
 from utils.experiment.facts import export_facts, file_facts, metadata_of, results_of
 from utils.experiment.job import Job
 from utils.experiment.learning import stored
-from utils.experiment.records import load_arrays, read_best_epoch, read_history, save_arrays
+from utils.experiment.records import (
+    load_arrays,
+    read_best_epoch,
+    read_history,
+    save_arrays,
+    training_notes,
+)
 from utils.features import from_settings
 from utils.features.embeddings import open_embeddings
 from utils.files import digest, read_json, write_json
@@ -335,12 +341,8 @@ class EventExperiment:
 
     def _notes(self) -> tuple[str, ...]:
         """What a reader of the scores must know besides the notes on the data."""
-        settings = self.job.settings.training
-        trained = (self.place.folder / "training.json").exists()
-        epochs = len(read_history(self.place.folder)) if trained else settings.epochs
-        told = (training.selection_note(settings), training.stopping_note(settings, epochs=epochs))
         return (
-            *(note for note in told if note),
+            *training_notes(self.place.folder, self.job.settings.training),
             *self.learning.notes,
             *self._unheard(),
             *(f"{bad.name}: left out: {bad.reason}" for bad in self.bad),

@@ -108,6 +108,19 @@ def metadata_of(job: Job, normaliser: Any, **refinement: Any) -> inference.Metad
     )
 
 
+def separator_metadata(job: Job, *, training: bool = False) -> inference.Metadata:
+    """What the model file of a network that separates has to say for itself.
+
+    Args:
+        job: its set and data.
+        training: whether the network still has the segments of training, not those of use.
+    """
+    settings = job.settings.separation
+    if training:
+        settings = settings.model_copy(update={"frames": None})
+    return metadata_of(job, None, separation=settings.model_dump(mode="json"))
+
+
 def statistics(normaliser: Any) -> dict[str, Any] | None:
     """Statistics of the training clips that features are normalised by, if any."""
     return normaliser.as_dict() if isinstance(normaliser, Normaliser) else None

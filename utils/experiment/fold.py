@@ -20,6 +20,7 @@ from utils.experiment.records import (
     read_best_epoch,
     read_history,
     save_arrays,
+    write_best_epoch,
 )
 from utils.features import AnyNormaliser, Representation, Waveform, normaliser_of
 from utils.files import digest, read_json, write_json
@@ -115,11 +116,11 @@ class FoldExperiment:
             steps=pipeline.steps(learning.source, settings.batch_size),
             settings=settings, folder=folder, seed=self.job.settings.seed,
             console=self.job.console,
-            tensorboard=folder / "tensorboard" if self.place.run.tensorboard else None,
+            tensorboard=self.place.tensorboard,
         )  # fmt: skip
         inference.save_keras(self.model_path, trained.model)
         write_json(folder / "normaliser.json", statistics(normaliser))
-        write_json(folder / "training.json", {"best_epoch": trained.best_epoch})
+        write_best_epoch(folder, trained.best_epoch)
         return trained.earlier_seconds
 
     def calibrate(self) -> None:

@@ -22,7 +22,6 @@ def publish(
     """
     write_results(run.folder / "results.json", results)
     page = run.folder / "report.html"
-    parameters = (run.folder / "parameters.yaml").read_text(encoding="utf-8")
-    html.write_report(page, results, sections, parameters)
+    html.write_report(page, results, sections, run.parameters_yaml)
     show(run.console, *tables, size.export_table(results), size.limits_table(results.limits))
     run.say(f"report: {page}")

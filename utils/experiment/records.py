@@ -6,7 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from utils.files import read_json, whole_file
+from utils import training
+from utils.config.schema import TrainingSettings
+from utils.files import read_json, whole_file, write_json
 
 
 def save_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
@@ -29,6 +31,24 @@ def read_history(folder: Path) -> list[dict[str, float]]:
         ]
 
 
+def write_best_epoch(folder: Path, epoch: int) -> None:
+    """Write ``training.json``, by which a training is known to be over."""
+    write_json(folder / "training.json", {"best_epoch": epoch})
+
+
 def read_best_epoch(folder: Path) -> int:
     """Epoch, counted from 1, whose weights were kept, of ``training.json``."""
     return int(read_json(folder / "training.json")["best_epoch"])
+
+
+def training_notes(folder: Path, settings: TrainingSettings) -> tuple[str, ...]:
+    """What has to be said of a training, before or after it: none competed, it stopped early.
+
+    Args:
+        folder: where it leaves its record.
+        settings: the section ``training``.
+    """
+    trained = (folder / "training.json").exists()
+    epochs = len(read_history(folder)) if trained else settings.epochs
+    told = (training.selection_note(settings), training.stopping_note(settings, epochs=epochs))
+    return tuple(note for note in told if note)

@@ -217,7 +217,7 @@ def _write_parts(
 
     frames, peak = 0, 0.0
     kind = "RF64" if 4 * facts.frames * facts.channels > LONGEST_WAV else "WAV"
-    with _writing_sound(parts[0].parent), ExitStack() as stack:
+    with writing_sound(parts[0].parent), ExitStack() as stack:
         sinks = [
             stack.enter_context(
                 soundfile.SoundFile(
@@ -242,7 +242,7 @@ def _to_24_bits(part: Path) -> None:
 
     smaller = part.with_suffix(".24.part")
     try:
-        with _writing_sound(part.parent):
+        with writing_sound(part.parent):
             with (
                 soundfile.SoundFile(part) as given,
                 soundfile.SoundFile(
@@ -257,8 +257,15 @@ def _to_24_bits(part: Path) -> None:
 
 
 @contextmanager
-def _writing_sound(folder: Path) -> Iterator[None]:
-    """Turn what libsndfile says of a full disk into a sentence."""
+def writing_sound(folder: Path) -> Iterator[None]:
+    """Turn what libsndfile says of a full disk into a sentence.
+
+    Args:
+        folder: of the stems.
+
+    Raises:
+        UserError: when the operating system or libsndfile refuses.
+    """
     import soundfile
 
     try:

@@ -11,13 +11,20 @@ import numpy as np
 from utils import export, inference, training
 from utils.console import bar
 from utils.datasets import Clip
-from utils.evaluation.separation import SeparationScores, in_order, score_file, summarise
-from utils.experiment.facts import export_facts, file_facts, metadata_of, results_of
+from utils.evaluation.separation import SeparationScores
+from utils.experiment.facts import export_facts, file_facts, results_of, separator_metadata
 from utils.experiment.job import Job
-from utils.experiment.records import read_best_epoch, read_history
+from utils.experiment.records import (
+    read_best_epoch,
+    read_history,
+    training_notes,
+    write_best_epoch,
+)
+from utils.experiment.separate_files import writing_sound
 from utils.experiment.separation_checks import build_separator, check_separation
 from utils.experiment.separation_judging import COLUMNS, SeparationJudge
-from utils.experiment.separation_learning import SeparationLearning, read_whole
+from utils.experiment.separation_learning import SeparationLearning
+from utils.experiment.separation_score import score_clips, summary_of
 from utils.files import digest, read_json, write_json
 from utils.inference.separator import Separator
 from utils.report import html
@@ -48,7 +55,7 @@ class SeparationExperiment:
             ConfigError: what is wrong, with file and line where there is one.
             UserError: for a format that the network cannot be exported to.
         """
-        self.heard = check_separation(self.job)
+        self.heard, self.in_use = check_separation(self.job)
 
     def prepare(self) -> None:
         """Bring files of other rates to the network's, once.
@@ -59,7 +66,6 @@ class SeparationExperiment:
         """
         with self.place.stage("audio"), bar(self.job.console, "  files") as progress:
             self.learning = SeparationLearning.prepared(self.job, self.heard, progress=progress)
-        self.judge = SeparationJudge(self.learning)
         for note in self._notes():
             self.run.say(f"note: {note}", style="yellow")
 
@@ -86,16 +92,16 @@ class SeparationExperiment:
         trained = training.fit(
             lambda: build_separator(self.job, self.heard),
             self.learning.batches,
-            training.Judge(COLUMNS, self.judge),
+            training.Judge(COLUMNS, SeparationJudge(self.learning)),
             steps=self.learning.steps,
             settings=settings.training,
             folder=self.folder,
             seed=settings.seed,
             console=self.job.console,
-            tensorboard=self.folder / "tensorboard" if self.run.tensorboard else None,
+            tensorboard=self.place.tensorboard,
         )
         inference.save_keras(self.folder / "model.keras", trained.model)
-        write_json(self.folder / "training.json", {"best_epoch": trained.best_epoch})
+        write_best_epoch(self.folder, trained.best_epoch)
         return trained.earlier_seconds
 
     @property
@@ -113,14 +119,19 @@ class SeparationExperiment:
         with self.place.stage("test", makes=makes, inputs=key) as stage:
             if stage.needed:
                 path = self.folder / "model.keras"
-                inference.write_metadata(path, self._metadata())
+                self._set_segments(path)
+                inference.write_metadata(path, separator_metadata(self.job))
                 found = self._scores_of(path, bss=self.heard.channels > 1, keep=self._keep)
                 write_json(self.folder / "test.json", found)
         return self._summary(read_json(self.folder / "test.json"), bootstrap=True)
 
-    def _metadata(self) -> inference.Metadata:
-        settings = self.job.settings.separation
-        return metadata_of(self.job, None, separation=settings.model_dump(mode="json"))
+    def _set_segments(self, path: Path) -> None:
+        """Give a trained network the segments that files are separated in; its weights stay."""
+        trained = inference.load_keras(path)
+        if tuple(trained.input_shape[1:]) != self.in_use.input_shape:
+            network = build_separator(self.job, self.in_use)
+            network.set_weights(trained.get_weights())
+            inference.save_keras(path, network)
 
     def _scores_of(
         self,
@@ -131,52 +142,33 @@ class SeparationExperiment:
     ) -> dict[str, Any]:
         """Separate the test files by a model file; give scores and times as plain data."""
         separator = Separator.of(inference.load_predictor(path))
-        rate = self.heard.sample_rate
-        scored, seconds, spent = [], [], 0.0
-        with bar(self.job.console, "  files") as progress:
-            for number, clip in enumerate(self.test_clips):
-                mixture, stems = read_whole(clip, self.heard)
-                begun = time.perf_counter()
-                estimates = separator(mixture)
-                spent += time.perf_counter() - begun
-                if self.judge.in_any_order:
-                    estimates = in_order(estimates, stems)
-                found = score_file(estimates, stems, mixture, sample_rate=rate, bss=bss)
-                scored.append({name: _or_none(values) for name, values in found.items()})
-                seconds.append(len(mixture) / rate)
-                if keep is not None:
-                    keep(number, clip, estimates)
-                progress(number + 1, len(self.test_clips))
-        return {"scores": scored, "seconds": seconds, "spent": spent}
+        spent = 0.0
+
+        def separate(clip: Clip, mixture: np.ndarray) -> np.ndarray:
+            nonlocal spent
+            begun = time.perf_counter()
+            estimates = separator(mixture)
+            spent += time.perf_counter() - begun
+            return estimates
+
+        found = score_clips(self.job, self.test_clips, separate, bss=bss, keep=keep)
+        return {**found, "spent": spent}
 
     def _keep(self, number: int, clip: Clip, estimates: np.ndarray) -> None:
         """Write what was separated of one of the first files."""
         import soundfile
 
-        from utils.files import writing
-
         if number >= self.job.settings.report.examples:
             return
         folder = self.folder / EXAMPLES / clip.name.replace("/", "_")
-        with writing(folder):
+        with writing_sound(folder):
             folder.mkdir(parents=True, exist_ok=True)
             for name, stem in zip(self.job.data.classes, estimates, strict=True):
                 soundfile.write(folder / f"{name}.wav", stem, self.heard.sample_rate)
 
     def _summary(self, found: Mapping[str, Any], *, bootstrap: bool) -> SeparationScores:
-        settings = self.job.settings
-        return summarise(
-            [
-                {name: np.array(values, np.float64) for name, values in one.items()}
-                for one in found["scores"]
-            ],
-            names=[clip.name for clip in self.test_clips],
-            seconds=found["seconds"],
-            classes=self.job.data.classes,
-            interchangeable=self.judge.in_any_order,
-            bootstrap=settings.evaluation.bootstrap if bootstrap else 0,
-            seed=settings.seed,
-        )
+        resamples = self.job.settings.evaluation.bootstrap if bootstrap else 0
+        return summary_of(self.job, self.test_clips, found, bootstrap=resamples)
 
     def export(self) -> dict[str, SeparationScores]:
         """Write the TFLite files and separate the test files by each; leaves exports.json."""
@@ -194,13 +186,14 @@ class SeparationExperiment:
         if not formats:
             return {}
         model = inference.load_keras(self.folder / "model.keras")
-        examples = self.learning.examples(self.job.settings.export.calibration_clips)
+        number = self.job.settings.export.calibration_clips
+        examples = self.learning.examples(number, self.in_use)
         paths = export.export_formats(
             model,
             calibration=examples,
             folder=self.folder,
             formats=formats,
-            metadata=self._metadata(),
+            metadata=separator_metadata(self.job),
         )
         clip = examples[:1]
         expected = model.predict_on_batch(clip)
@@ -236,11 +229,8 @@ class SeparationExperiment:
 
     def _notes(self) -> tuple[str, ...]:
         """What a reader of the scores must know besides the notes on the data."""
-        settings = self.job.settings.training
-        trained = (self.folder / "training.json").exists()
-        epochs = len(read_history(self.folder)) if trained else settings.epochs
-        told = (training.selection_note(settings), training.stopping_note(settings, epochs=epochs))
-        return (*(note for note in told if note), *sorted(self.place.other_sources))
+        told = training_notes(self.folder, self.job.settings.training)
+        return (*told, *sorted(self.place.other_sources))
 
     def curves(self) -> list[Section]:
         """Learning curves, by epoch and by time, for the report."""
@@ -248,7 +238,3 @@ class SeparationExperiment:
         by_time = score_by_time(history, seconds=self.place.seconds["training"], best_epoch=best)
         by_epoch = html.training_section(history, best_epoch=best)
         return [replace(by_epoch, figures=(*by_epoch.figures, by_time))]
-
-
-def _or_none(values: np.ndarray) -> list[float | None]:
-    return [None if np.isnan(value) else float(value) for value in values]

@@ -4,26 +4,27 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from models.separation_losses import OWN
+from models.separation_losses import OWN, shapes_fit
 from utils import export, training
-from utils.config.event_sections import PostprocessSettings
-from utils.config.schema import Settings
 from utils.errors import ConfigError
 from utils.experiment.job import Job
+from utils.experiment.needs import OF_CLIPS, OF_EVENTS, refuse
 from utils.experiment.separation_judging import COLUMNS
 from utils.experiment.separation_learning import only_fold
-from utils.features.heard import Heard, Magnitudes, heard_by
+from utils.features.heard import Heard, Magnitudes, heard_by, heard_in_use
+from utils.inference.separator import output_shape
 from utils.report import limits
+from utils.training.compiling import try_loss
 
 if TYPE_CHECKING:
     import keras
 
 
-def check_separation(job: Job) -> Heard:
+def check_separation(job: Job) -> tuple[Heard, Heard]:
     """Check a network that separates.
 
     Returns:
-        What it hears.
+        What it hears while training, and in use.
 
     Raises:
         ConfigError: what is wrong, with file and line where there is one.
@@ -31,14 +32,18 @@ def check_separation(job: Job) -> Heard:
     """
     settings = job.settings
     limits.require_judged(settings.limits, formats=settings.export.formats)
-    _check_settings(settings)
+    unread = {**OF_CLIPS, **OF_EVENTS}
+    refuse(settings, unread, "has no effect on networks that separate; leave it out.")
     heard = heard_by(settings.audio, settings.features)
+    in_use = heard_in_use(settings.audio, settings.features, settings.separation)
     only_fold(job.data)
     network = build_separator(job, heard)
     export.require_possible(network, settings.export.formats)
     training.compile_model(network, settings.training, judged=COLUMNS)
     _check_output(network, heard, stems=len(job.data.classes), loss=settings.training.loss)
-    return heard
+    if in_use != heard:
+        _check_use(job, network, in_use)
+    return heard, in_use
 
 
 def build_separator(job: Job, heard: Heard) -> "keras.Model":
@@ -55,6 +60,31 @@ def build_separator(job: Job, heard: Heard) -> "keras.Model":
     )
 
 
+def _check_use(job: Job, network: "keras.Model", in_use: Heard) -> None:
+    """Refuse segments of use that the network cannot take with the weights of training.
+
+    Raises:
+        ConfigError: with the YAML path.
+    """
+    asked = f"separation.frames: {job.settings.separation.frames} frames"
+    try:
+        longer = build_separator(job, in_use)
+    except ConfigError as error:
+        raise ConfigError(f"{asked} do not suit the network: {error}") from error
+    shapes = [tuple(weight.shape) for weight in longer.weights]
+    wanted = output_shape(in_use, len(job.data.classes))
+    given = tuple(longer.outputs[0].shape[1:])
+    if not shapes_fit(given, wanted):
+        raise ConfigError(
+            f"{asked} do not suit the network: its output has shape {given}, {wanted} is needed."
+        )
+    if shapes != [tuple(weight.shape) for weight in network.weights]:
+        raise ConfigError(
+            f"{asked} do not suit the network: its weights are made for features.frames; leave "
+            "separation.frames out."
+        )
+
+
 def _check_output(network: Any, heard: Heard, *, stems: int, loss: str) -> None:
     """Refuse a network that does not give stems, and a loss of something else.
 
@@ -62,13 +92,13 @@ def _check_output(network: Any, heard: Heard, *, stems: int, loss: str) -> None:
         ConfigError: with the YAML path.
     """
     shapes = [tuple(output.shape[1:]) for output in network.outputs]
-    magnitudes = isinstance(heard, Magnitudes)
-    wanted = (stems, *heard.input_shape) if magnitudes else (None, stems, heard.n_samples)
-    if len(shapes) != 1 or len(shapes[0]) != len(wanted) or not _fits(shapes[0], wanted):
+    wanted = output_shape(heard, stems)
+    if len(shapes) != 1 or not shapes_fit(shapes[0], wanted):
         raise ConfigError(
             f"model: its output for a segment has shape {' and '.join(map(str, shapes))}; one of "
             f"{wanted} is needed, for {stems} sources."
         )
+    magnitudes = isinstance(heard, Magnitudes)
     right = "magnitude_l1" if magnitudes else "multi_scale_si_snr"
     if loss in OWN and loss != right:
         raise ConfigError(
@@ -77,37 +107,5 @@ def _check_output(network: Any, heard: Heard, *, stems: int, loss: str) -> None:
         )
     clip = np.zeros((1, *heard.input_shape), np.float32)
     truth = np.zeros((1, stems, *(heard.input_shape if magnitudes else clip.shape[1:2])))
-    try:
-        network.test_on_batch(clip, truth.astype(np.float32))
-    except (ValueError, TypeError) as error:
-        raise ConfigError(
-            f"training.loss: {loss} does not fit what separates: {' '.join(str(error).split())}"
-        ) from error
-
-
-def _fits(shape: tuple[int | None, ...], wanted: tuple[int | None, ...]) -> bool:
-    return all(None in pair or pair[0] == pair[1] for pair in zip(shape, wanted, strict=True))
-
-
-def _check_settings(settings: Settings) -> None:
-    """Refuse settings that have no effect on separation.
-
-    Raises:
-        ConfigError: with the YAML path.
-    """
-    unused = {
-        "augment": bool(settings.augment),
-        "feature_augment": bool(settings.feature_augment),
-        "view_augment": bool(settings.view_augment),
-        "training.parts": settings.training.parts is not None,
-        "training.teacher": settings.training.teacher is not None,
-        "training.metrics": bool(settings.training.metrics),
-        "training.folds": settings.training.folds is not None,
-        "dataset.embeddings": settings.dataset.embeddings is not None,
-        "postprocess": settings.postprocess != PostprocessSettings(),
-        "evaluation.shifts_seconds": settings.evaluation.shifts_seconds != (0.0,),
-        "evaluation.calibration": settings.evaluation.calibration != "none",
-    }
-    for path, given in unused.items():
-        if given:
-            raise ConfigError(f"{path}: has no effect on networks that separate; leave it out.")
+    told = f"{loss} does not fit what separates"
+    try_loss(network, clip, truth.astype(np.float32), told=told)

@@ -1,33 +1,39 @@
 """How well a network separates the validation stretches, after each epoch."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from itertools import groupby
+from operator import itemgetter
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.separation_losses import IN_ANY_ORDER
 from utils.evaluation.separation import in_order
-from utils.experiment.facts import metadata_of
+from utils.experiment.facts import separator_metadata
 from utils.experiment.separation_learning import SeparationLearning
 from utils.inference import MemoryPredictor
 from utils.inference.separator import Separator
-from utils.metrics.separation import si_sdr
-from utils.training.compiling import loss_of
+from utils.metrics.separation import si_sdr_improvement
+from utils.training.compiling import in_any_order, loss_of
 
 if TYPE_CHECKING:
     import keras
 
 COLUMNS = ("val_loss", "val_si_sdr_improvement")
-BATCH = 8  # stretches that the network separates at once
+BATCH = 8  # stretches that are in memory, and that the network separates, at once
 
 
 @dataclass(frozen=True)
 class SeparationJudge:
     """Loss and improvement of SI-SDR over the mixture, on stretches at fixed places.
 
-    The loss is that of the network in use, so of several scales it is that of the last alone. Stems
-    that are silent in a stretch have no SI-SDR and are left out.
+    The loss is that of the network in use, so of several scales it is that of the last alone. The
+    stretches of a file are scored as one signal: of each by itself, a stem that all but rests in it
+    would count as much as one that sounds. Stems that are silent in all stretches of a file have no
+    SI-SDR and are left out. A network that has become NaN has an improvement of NaN.
+
+    The network is asked twice: of magnitudes the loss is about the frames that training sees, while
+    a :class:`Separator` puts silence before and behind the stretch and cuts other windows.
 
     Attributes:
         learning: gives the stretches.
@@ -35,48 +41,52 @@ class SeparationJudge:
 
     learning: SeparationLearning
 
-    @property
-    def in_any_order(self) -> bool:
-        """Whether the network may give the sources in any order."""
-        return self.learning.job.settings.training.loss in IN_ANY_ORDER
-
     def __call__(self, model: "keras.Model") -> dict[str, float]:
         """Score a network as it is."""
-        return {"val_loss": self._loss(model), "val_si_sdr_improvement": self._improvement(model)}
+        metadata = separator_metadata(self.learning.job, training=True)
+        separator = Separator.of(MemoryPredictor(model, metadata=metadata))
+        losses: list[float] = []
 
-    @cached_property
-    def _heard(self) -> tuple[np.ndarray, np.ndarray]:
-        """What the network hears of the mixtures, and what it should say."""
-        heard, (mixtures, stems) = self.learning.heard, self.learning.validation
-        return heard(mixtures), np.asarray(heard.targets(stems))
+        def stretches() -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+            for files, mixtures, stems in self.learning.validation(BATCH):
+                losses.extend([self._loss(model, mixtures, stems)] * len(mixtures))
+                yield from zip(files, mixtures, stems, strict=True)
 
-    def _loss(self, model: Any) -> float:
+        gains: list[float] = []
+        for _, of_file in groupby(stretches(), key=itemgetter(0)):
+            _, mixtures, stems = zip(*of_file, strict=True)
+            gains += self._gains(separator, mixtures, stems).tolist()
+        improvement = float(np.mean(gains)) if gains else 0.0
+        return {"val_loss": float(np.mean(losses)), "val_si_sdr_improvement": improvement}
+
+    def _loss(self, model: "keras.Model", mixtures: np.ndarray, stems: np.ndarray) -> float:
+        """Mean loss of stretches."""
         import keras
 
+        heard = self.learning.heard
         loss = keras.losses.get(loss_of(self.learning.job.settings.training))
-        inputs, targets = self._heard
-        values = []
-        for first in range(0, len(inputs), BATCH):
-            part = slice(first, first + BATCH)
-            found = model.predict_on_batch(inputs[part])
-            each = keras.ops.convert_to_numpy(loss(targets[part], found))
-            values.append(np.broadcast_to(each, len(found)))
-        return float(np.mean(np.concatenate(values)))
+        found = loss(np.asarray(heard.targets(stems)), model.predict_on_batch(heard(mixtures)))
+        return float(np.mean(keras.ops.convert_to_numpy(found), dtype=np.float64))
 
-    def _improvement(self, model: Any) -> float:
-        learning = self.learning
-        metadata = metadata_of(
-            learning.job, None, separation=learning.job.settings.separation.model_dump(mode="json")
+    def _gains(
+        self, separator: Separator, mixtures: Sequence[np.ndarray], stems: Sequence[np.ndarray]
+    ) -> np.ndarray:
+        """Improvement of each stem that sounds; channels are one signal of many samples."""
+        estimates = [separator(mixture) for mixture in mixtures]
+        mixture, true, found = (
+            np.concatenate([part.reshape(*part.shape[:-2], -1) for part in parts], axis=-1)
+            for parts in (mixtures, stems, self._ordered(estimates, stems))
         )
-        separator = Separator.of(MemoryPredictor(model, metadata=metadata))
-        gains = []
-        for mixture, stems in zip(*learning.validation, strict=True):
-            estimates = separator(mixture)
-            if self.in_any_order:
-                estimates = in_order(estimates, stems)
-            mixed = np.broadcast_to(mixture, stems.shape)
-            flat = (each.reshape(len(stems), -1) for each in (estimates, stems, mixed))
-            estimated, true, before = flat
-            gain = si_sdr(estimated, true) - si_sdr(before, true)
-            gains += gain[true.any(axis=1)].tolist()
-        return float(np.mean(gains)) if gains else 0.0
+        sounds = true.any(axis=1)
+        if not np.isfinite(found).all():
+            return np.full(sounds.sum(), np.nan)
+        return si_sdr_improvement(found, true, mixture)[sounds]
+
+    def _ordered(
+        self, estimates: Sequence[np.ndarray], stems: Sequence[np.ndarray]
+    ) -> Sequence[np.ndarray]:
+        """Estimates of each stretch in the order of its stems."""
+        any_order = in_any_order(self.learning.job.settings.training)
+        if not any_order or not all(np.isfinite(found).all() for found in estimates):
+            return estimates
+        return [in_order(*pair) for pair in zip(estimates, stems, strict=True)]

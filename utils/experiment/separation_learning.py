@@ -1,8 +1,9 @@
 """What a network that separates learns from: stretches of songs, or speakers mixed afresh."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from utils.datasets import Clip, DataSet, Fold
 from utils.datasets.speaker_levels import measure
 from utils.errors import ConfigError, DataError
 from utils.experiment.job import Job
+from utils.experiment.needs import single_fold
 from utils.features.heard import Heard
 from utils.files import digest
 
@@ -101,15 +103,31 @@ class SeparationLearning:
             for clip in clips
         )
 
-    @cached_property
-    def validation(self) -> tuple[np.ndarray, np.ndarray]:
-        """Mixtures (segments, samples, channels), stems (segments, stems, samples, channels)."""
-        return pipeline.even_stretches(
-            self._tracks(self.fold.validation),
-            number=self.job.settings.segments.validation,
-            samples=self.heard.n_samples,
-            channels=self.heard.channels,
-        )
+    def validation(self, number: int) -> Iterator[tuple[tuple[int, ...], np.ndarray, np.ndarray]]:
+        """Validation stretches, so many at a time, read anew each time.
+
+        Args:
+            number: of stretches; the last may be fewer.
+
+        Yields:
+            Number of the file of each stretch, mixtures float32 (stretches, samples, channels) and
+            stems (stretches, stems, samples, channels).
+        """
+        stretches = self._even_stretches()
+        while together := list(islice(stretches, number)):
+            files, mixtures, stems = zip(*together, strict=True)
+            yield files, np.stack(mixtures), np.stack(stems)
+
+    def _even_stretches(self) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+        """File, mixture and stems of each validation stretch; those of one file are in memory."""
+        for number, track in enumerate(self._tracks(self.fold.validation)):
+            found = pipeline.even_stretches(
+                [track],
+                number=self.job.settings.segments.validation,
+                samples=self.heard.n_samples,
+                channels=self.heard.channels,
+            )
+            yield from ((number, mixture, stems) for mixture, stems in zip(*found, strict=True))
 
     @property
     def steps(self) -> int:
@@ -132,10 +150,19 @@ class SeparationLearning:
             memory_gb=settings.pipeline.memory_gb,
         )
 
-    def examples(self, number: int) -> np.ndarray:
-        """What the network hears of some training stretches, float32 (stretches, ...)."""
-        batch, _ = self.source.batch(number, seed=self.job.settings.seed, epoch=0, step=0)
-        return self.heard(batch)
+    def examples(self, number: int, heard: Heard) -> np.ndarray:
+        """What a network hears of some training stretches.
+
+        Args:
+            number: of stretches.
+            heard: by the network; its segments may have another length than those of training.
+
+        Returns:
+            float32 (stretches, ...).
+        """
+        source = replace(self, heard=heard).source
+        batch, _ = source.batch(number, seed=self.job.settings.seed, epoch=0, step=0)
+        return heard(batch)
 
 
 def read_whole(clip: Clip, heard: Heard) -> tuple[np.ndarray, np.ndarray]:
@@ -176,12 +203,7 @@ def only_fold(data: DataSet) -> Fold:
         ConfigError: when it has several, or does not know what its clips are made of.
         DataError: when a part is empty.
     """
-    if len(data.folds) > 1:
-        raise ConfigError(
-            f"dataset: {data.name} has {len(data.folds)} folds; networks that separate are "
-            "trained on one, name it in dataset.folds."
-        )
-    (fold,) = data.folds
+    fold = single_fold(data, "networks that separate")
     mixtures = (*fold.validation, *fold.test, *(() if data.speakers else fold.train))
     if any(len(clip.stems) < MINIMUM_STEMS for clip in mixtures):
         raise ConfigError(

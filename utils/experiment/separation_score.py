@@ -1,10 +1,11 @@
-"""Score separated files of any system against the stems of a data set, without a model."""
+"""Score separated files, of a model or of any system, against the stems of a data set."""
 
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from models.separation_losses import IN_ANY_ORDER
 from utils.audio import read_channels
 from utils.console import bar
 from utils.datasets import Clip
@@ -13,8 +14,78 @@ from utils.evaluation.separation import SeparationScores, in_order, score_file, 
 from utils.experiment.job import Job
 from utils.experiment.separation_learning import only_fold, read_whole
 from utils.features.heard import Heard, heard_by
+from utils.files import or_none
+from utils.training.compiling import in_any_order
 
 SLACK_SECONDS = 0.1  # by which a separated file may be longer or shorter than its mixture
+
+
+def score_clips(
+    job: Job,
+    clips: Sequence[Clip],
+    separate: Callable[[Clip, np.ndarray], np.ndarray],
+    *,
+    bss: bool,
+    keep: Callable[[int, Clip, np.ndarray], None] | None = None,
+) -> dict[str, Any]:
+    """Score what is separated of files, one after the other, with a bar on the console.
+
+    Args:
+        job: the set and the data; audio is scored at the set's rate and channels.
+        clips: files with their stems.
+        separate: gives stems (stems, samples, channels) of a file and its mixture (samples,
+            channels).
+        bss: whether BSS Eval is computed too.
+        keep: takes the number of each file, counted from 0, the file, and what was separated of it,
+            in the order of its stems.
+
+    Returns:
+        Plain data: ``scores`` by name of each file, a value a stem, None of silent ones; and its
+        ``seconds``.
+
+    Raises:
+        AudioError: for files that cannot be used.
+    """
+    heard = heard_by(job.settings.audio, job.settings.features)
+    scores, seconds = [], []
+    with bar(job.console, "  files") as progress:
+        for number, clip in enumerate(clips):
+            mixture, stems = read_whole(clip, heard)
+            estimates = separate(clip, mixture)
+            if in_any_order(job.settings.training):
+                estimates = in_order(estimates, stems)
+            found = score_file(estimates, stems, mixture, sample_rate=heard.sample_rate, bss=bss)
+            scores.append({name: list(map(or_none, values)) for name, values in found.items()})
+            seconds.append(len(mixture) / heard.sample_rate)
+            if keep is not None:
+                keep(number, clip, estimates)
+            progress(number + 1, len(clips))
+    return {"scores": scores, "seconds": seconds}
+
+
+def summary_of(
+    job: Job, clips: Sequence[Clip], found: Mapping[str, Any], *, bootstrap: int
+) -> SeparationScores:
+    """Join the scores of files.
+
+    Args:
+        job: the set and the data.
+        clips: the files.
+        found: of them, by :func:`score_clips`.
+        bootstrap: resamples; 0 gives no intervals.
+    """
+    return summarise(
+        [
+            {name: np.array(values, np.float64) for name, values in one.items()}
+            for one in found["scores"]
+        ],
+        names=[clip.name for clip in clips],
+        seconds=found["seconds"],
+        classes=job.data.classes,
+        interchangeable=in_any_order(job.settings.training),
+        bootstrap=bootstrap,
+        seed=job.settings.seed,
+    )
 
 
 def score_folder(job: Job, folder: Path) -> SeparationScores:
@@ -32,29 +103,14 @@ def score_folder(job: Job, folder: Path) -> SeparationScores:
     settings, classes = job.settings, job.data.classes
     heard = heard_by(settings.audio, settings.features)
     clips = only_fold(job.data).test
-    places = [_place(folder, clip, classes) for clip in clips]
-    in_any_order = settings.training.loss in IN_ANY_ORDER
-    scored, seconds = [], []
-    with bar(job.console, "  files") as progress:
-        for number, (clip, place) in enumerate(zip(clips, places, strict=True), start=1):
-            mixture, stems = read_whole(clip, heard)
-            estimates = np.stack([_read(place / f"{name}.wav", heard, mixture) for name in classes])
-            if in_any_order:
-                estimates = in_order(estimates, stems)
-            rate = heard.sample_rate
-            bss = heard.channels > 1
-            scored.append(score_file(estimates, stems, mixture, sample_rate=rate, bss=bss))
-            seconds.append(len(mixture) / rate)
-            progress(number, len(clips))
-    return summarise(
-        scored,
-        names=[clip.name for clip in clips],
-        seconds=seconds,
-        classes=classes,
-        interchangeable=in_any_order,
-        bootstrap=settings.evaluation.bootstrap,
-        seed=settings.seed,
-    )
+    places = {clip.name: _place(folder, clip, classes) for clip in clips}
+
+    def read(clip: Clip, mixture: np.ndarray) -> np.ndarray:
+        place = places[clip.name]
+        return np.stack([_read(place / f"{name}.wav", heard, mixture) for name in classes])
+
+    found = score_clips(job, clips, read, bss=heard.channels > 1)
+    return summary_of(job, clips, found, bootstrap=settings.evaluation.bootstrap)
 
 
 def _place(folder: Path, clip: Clip, classes: tuple[str, ...]) -> Path:

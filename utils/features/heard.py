@@ -1,12 +1,13 @@
 """What a network that separates hears of samples: magnitudes of spectra, or the samples."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from utils.config.feature_sections import AudioSettings, FeatureSettings
+from utils.config.separation_sections import SeparationSettings
 from utils.errors import ConfigError
 from utils.features.stft import Stft
 
@@ -177,6 +178,30 @@ def heard_by(audio: AudioSettings, features: FeatureSettings) -> Magnitudes | Wa
             "it at 1."
         )
     return _waveforms(audio) if features.kind == "waveform" else _magnitudes(audio, features)
+
+
+def heard_in_use(
+    audio: AudioSettings, features: FeatureSettings, separation: SeparationSettings
+) -> Magnitudes | Waveforms:
+    """What the network hears when files are separated: segments of ``separation.frames``.
+
+    Args:
+        audio: as for :func:`heard_by`.
+        features: likewise.
+        separation: its frames; None: those of training.
+
+    Raises:
+        ConfigError: as :func:`heard_by`, and for frames of waveforms.
+    """
+    heard = heard_by(audio, features)
+    if separation.frames is None:
+        return heard
+    if not isinstance(heard, Magnitudes):
+        raise ConfigError(
+            "separation.frames: is for networks that hear magnitudes; leave it out, waveforms are "
+            "separated in segments of audio.seconds."
+        )
+    return replace(heard, frames=separation.frames)
 
 
 def _waveforms(audio: AudioSettings) -> Waveforms:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from utils.errors import AudioError, UserError
+from utils.inference.metadata import checked_section, required
 from utils.inference.predictor import Predictor
 from utils.inference.refinement import Refinement
 
@@ -42,40 +43,27 @@ class FilePredictor:
             UserError: when the file carries no metadata, or such that cannot be used, or separates
                 sources.
         """
-        from pydantic import ValidationError
-
         from utils.config.schema import AudioSettings, FeatureSettings
         from utils.features import Normaliser, from_settings, normaliser_of
 
-        metadata = predictor.metadata
-        if metadata is None:
-            raise UserError(
-                f"{predictor.path}: carries no class names and feature parameters, so it cannot be "
-                "used on audio files; export it with this program."
-            )
+        path = predictor.path
+        metadata = required(predictor.metadata, names="class names", where=path)
         if metadata.separation is not None:
             raise UserError(
-                f"{predictor.path}: separates sources, it tells no labels; use it with "
-                "task_separation.py."
+                f"{path}: separates sources, it tells no labels; use it with task_separation.py."
             )
+        audio = checked_section(AudioSettings, metadata.audio, where=path)
+        features = checked_section(FeatureSettings, metadata.features, where=path)
         try:
-            audio = AudioSettings.model_validate(metadata.audio)
-            features = FeatureSettings.model_validate(metadata.features)
             normaliser = normaliser_of(features.normalise.method, metadata.normaliser)
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = first.get("ctx", {}).get("path") or ".".join(map(str, first["loc"]))
-            raise UserError(
-                f"{predictor.path}: its metadata is wrong at {place} ({first['msg']})."
-            ) from error
         except ValueError as error:
-            raise UserError(f"{predictor.path}: its metadata is wrong: {error}.") from error
+            raise UserError(f"{path}: its metadata is wrong: {error}.") from error
         representation = from_settings(audio, features)
         statistics = representation.shape[:1] + representation.shape[2:]
         if isinstance(normaliser, Normaliser) and normaliser.mean.shape != statistics:
             raise UserError(
-                f"{predictor.path}: its metadata is wrong: {normaliser.mean.size} means for "
-                f"features of shape {representation.shape}."
+                f"{path}: its metadata is wrong: {normaliser.mean.size} means for features of "
+                f"shape {representation.shape}."
             )
         refinement = Refinement.of(
             representation,

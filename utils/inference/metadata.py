@@ -11,10 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from utils.config.fields import Section
 from utils.errors import UserError
 from utils.files import write_text
+
+S = TypeVar("S", bound=Section)
 
 VERSION = 4
 """Of the JSON; a file of another version is refused."""
@@ -93,6 +96,46 @@ class Metadata:
             raise UserError(f"{where}: its metadata holds a wrong value for {', '.join(wrong)}.")
         lists = {name: tuple(content[name]) for name in ("classes", "shifts_seconds")}
         return cls(**{**content, **lists})
+
+
+def required(metadata: Metadata | None, *, names: str, where: Path) -> Metadata:
+    """The metadata of a model that is to be used on audio files.
+
+    Args:
+        metadata: what it carries.
+        names: what its classes are names of, for the message.
+        where: the model file.
+
+    Raises:
+        UserError: when it carries none.
+    """
+    if metadata is None:
+        raise UserError(
+            f"{where}: carries no {names} and feature parameters, so it cannot be used on audio "
+            "files; export it with this program."
+        )
+    return metadata
+
+
+def checked_section(section: type[S], content: dict[str, Any], *, where: Path) -> S:
+    """Check a section of the metadata.
+
+    Args:
+        section: of the settings.
+        content: what the metadata holds of it.
+        where: the model file, for the message.
+
+    Raises:
+        UserError: naming the first value that is wrong.
+    """
+    from pydantic import ValidationError
+
+    try:
+        return section.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = first.get("ctx", {}).get("path") or ".".join(map(str, first["loc"]))
+        raise UserError(f"{where}: its metadata is wrong at {place} ({first['msg']}).") from error
 
 
 def _is_names(value: Any) -> bool:

@@ -3,15 +3,16 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from models.separation_losses import shapes_fit
 from utils.audio import as_channels
 from utils.audio.streams import Passing
-from utils.config.fields import Section
 from utils.errors import ConfigError, UserError
-from utils.features.heard import Magnitudes, Waveforms, heard_by
+from utils.features.heard import Heard, Magnitudes, Waveforms, heard_in_use
+from utils.inference.metadata import checked_section, required
 from utils.inference.predictor import MemoryPredictor, Predictor
 from utils.inference.separator_masks import MaskSeparator
 from utils.inference.separator_waves import WaveSeparator
@@ -19,7 +20,6 @@ from utils.inference.separator_waves import WaveSeparator
 if TYPE_CHECKING:
     from utils.config.separation_sections import SeparationSettings
 
-S = TypeVar("S", bound=Section)
 Separate = Callable[[Iterable[np.ndarray]], Iterator[np.ndarray]]
 MOST_WINDOWS = 8  # that a Keras network is given at once
 BATCH_BYTES = 2**24
@@ -59,22 +59,18 @@ class Separator:
         from utils.config.feature_sections import AudioSettings, FeatureSettings
         from utils.config.separation_sections import SeparationSettings
 
-        metadata, path = predictor.metadata, predictor.path
-        if metadata is None:
-            raise UserError(
-                f"{path}: carries no names of stems and feature parameters, so it cannot be used "
-                "on audio files; export it with this program."
-            )
+        path = predictor.path
+        metadata = required(predictor.metadata, names="names of stems", where=path)
         if metadata.separation is None:
             raise UserError(
                 f"{path}: separates nothing; use it with the script of its task (its set is "
                 f"{metadata.set_id})."
             )
-        audio = _section(AudioSettings, metadata.audio, predictor)
-        features = _section(FeatureSettings, metadata.features, predictor)
-        settings = _section(SeparationSettings, metadata.separation, predictor)
+        audio = checked_section(AudioSettings, metadata.audio, where=path)
+        features = checked_section(FeatureSettings, metadata.features, where=path)
+        settings = checked_section(SeparationSettings, metadata.separation, where=path)
         try:
-            heard = heard_by(audio, features)
+            heard = heard_in_use(audio, features, settings)
         except ConfigError as error:
             raise UserError(f"{path}: its metadata is wrong at {error}") from error
         if predictor.input_shape != heard.input_shape:
@@ -149,27 +145,36 @@ class Separator:
         size = 4 * prod(self.heard.input_shape) * (1 + len(self.classes))
         return min(MOST_WINDOWS, max(1, BATCH_BYTES // size))
 
-    def _stems(self, windows: np.ndarray) -> np.ndarray:
-        """Magnitudes (batch, stems, frames, bins, channels) of windows without the stems' axis."""
-        return self._checked(windows, (len(self.classes), *self.heard.input_shape))
-
     def _sources(self, segments: np.ndarray) -> np.ndarray:
         """Sources (batch, sources, samples) of segments (batch, samples, 1): the last scale."""
-        return self._checked(segments, (None, len(self.classes), self.heard.n_samples))[:, -1]
+        return self._stems(segments)[:, -1]
 
-    def _checked(self, windows: np.ndarray, shape: tuple[int | None, ...]) -> np.ndarray:
+    def _stems(self, windows: np.ndarray) -> np.ndarray:
+        """What the network says of windows (batch, ...): (batch, ...) of :func:`output_shape`."""
         outputs = self.predictor.outputs(windows)
-        found = outputs[0].shape[1:]
-        if (
-            len(outputs) != 1
-            or len(found) != len(shape)
-            or not all(size in (None, real) for size, real in zip(shape, found, strict=True))
-        ):
+        found, shape = outputs[0].shape[1:], output_shape(self.heard, len(self.classes))
+        if len(outputs) != 1 or not shapes_fit(found, shape):
             raise UserError(
                 f"{self.predictor.path}: gives {len(outputs)} outputs, the first of shape {found} "
                 f"for a segment; one of {shape} is needed for {', '.join(self.classes)}."
             )
         return outputs[0]
+
+
+def output_shape(heard: Heard, stems: int) -> tuple[int | None, ...]:
+    """What a network that separates must give for a segment.
+
+    Args:
+        heard: what it hears.
+        stems: their number.
+
+    Returns:
+        (stems, frames, bins, channels) of magnitudes, (scales, stems, samples) of waveforms; None
+        stands for any number.
+    """
+    if isinstance(heard, Magnitudes):
+        return stems, *heard.input_shape
+    return None, stems, heard.n_samples
 
 
 def added_up(stems: np.ndarray, mixture: np.ndarray) -> np.ndarray:
@@ -180,17 +185,3 @@ def added_up(stems: np.ndarray, mixture: np.ndarray) -> np.ndarray:
         mixture: float32 (samples, channels).
     """
     return stems + (mixture - stems.sum(axis=0)) / np.float32(len(stems))
-
-
-def _section(section: type[S], content: dict[str, Any], predictor: Predictor) -> S:
-    """Check a section of the metadata."""
-    from pydantic import ValidationError
-
-    try:
-        return section.model_validate(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = first.get("ctx", {}).get("path") or ".".join(map(str, first["loc"]))
-        raise UserError(
-            f"{predictor.path}: its metadata is wrong at {place} ({first['msg']})."
-        ) from error

@@ -94,13 +94,27 @@ def check(
         )
     compile_model(model, settings)
     clip = np.zeros((1, *model.inputs[0].shape[1:]), np.float32)
+    asked = f"{settings.loss} (metrics {', '.join(settings.metrics)})"
+    told = f"{asked} does not fit {_KINDS[kind]} targets"
+    try_loss(model, clip, _example(classes, kind), told=told)
+
+
+def try_loss(model: "keras.Model", clip: np.ndarray, truth: np.ndarray, *, told: str) -> None:
+    """Take one step of nothing by a compiled network.
+
+    Args:
+        model: the network.
+        clip: its input for one clip, (1, ...).
+        truth: targets of that clip, (1, ...).
+        told: what the message says where the loss does not fit them.
+
+    Raises:
+        ConfigError: when loss, metrics and output do not fit together.
+    """
     try:
-        model.test_on_batch(clip, _example(classes, kind))
+        model.test_on_batch(clip, truth)
     except (ValueError, TypeError) as error:
-        raise ConfigError(
-            f"training.loss: {settings.loss} (metrics {', '.join(settings.metrics)}) does not fit "
-            f"{_KINDS[kind]} targets: {' '.join(str(error).split())}"
-        ) from error
+        raise ConfigError(f"training.loss: {told}: {' '.join(str(error).split())}") from error
 
 
 def _example(classes: int, kind: TargetKind) -> np.ndarray:
@@ -215,6 +229,11 @@ def loss_of(settings: TrainingSettings) -> Any:
         return own[settings.loss]
     _check_name("training.loss", settings.loss, keras.losses, more=tuple(own))
     return settings.loss
+
+
+def in_any_order(settings: TrainingSettings) -> bool:
+    """Whether the loss leaves it to the network in which order it gives the sources."""
+    return settings.loss in separation_losses.IN_ANY_ORDER
 
 
 def _check_name(path: str, name: str, module: Any, *, more: tuple[str, ...] = ()) -> None:

@@ -151,9 +151,8 @@ def finish(predictors, tmp_path):
 
     def run(job: Job, unlabelled: tuple[Clip, ...] = ()) -> ClipExperiment:
         with open_run(
-            runs=tmp_path / "runs", set_id="test", parameters={}, determining={},
-            data=job.data.name, identity=job.data.identity, seed=0, source=Source("", {}),
-            console=job.console,
+            tmp_path / "runs" / "test" / job.data.identity, parameters={}, data=job.data.name,
+            identity=job.data.identity, source=Source("", {}), console=job.console,
         ) as opened:  # fmt: skip
             found = ClipExperiment(
                 job,
@@ -262,9 +261,8 @@ def open_folder(tmp_path):
 
     def opened(job) -> Run:
         return open_run(
-            runs=tmp_path / "runs", set_id="test", parameters={}, determining={},
-            data=job.data.name, identity="data", seed=0, source=Source("", {}),
-            console=job.console,
+            tmp_path / "runs" / "test", parameters={}, data=job.data.name, identity="data",
+            source=Source("", {}), console=job.console,
         )  # fmt: skip
 
     return opened

@@ -35,9 +35,8 @@ def finished(predictors, tmp_path):
 
     def run(job: Job):
         with open_run(
-            runs=tmp_path / "runs", set_id="test", parameters={"mark": "of the set"},
-            determining={}, data=job.data.name, identity=job.data.identity, seed=0,
-            source=Source("", {}), console=job.console,
+            tmp_path / "runs" / "test", parameters={"mark": "of the set"}, data=job.data.name,
+            identity=job.data.identity, source=Source("", {}), console=job.console,
         ) as opened:  # fmt: skip
             score = partial(scores_of, job)
             experiment = ClipExperiment(job, opened, score=score)

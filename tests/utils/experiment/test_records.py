@@ -3,9 +3,16 @@
 import numpy as np
 import pytest
 
+from utils.config.schema import SelectSettings, TrainingSettings
 from utils.errors import UserError
-from utils.experiment.records import load_arrays, read_best_epoch, read_history, save_arrays
-from utils.files import write_json
+from utils.experiment.records import (
+    load_arrays,
+    read_best_epoch,
+    read_history,
+    save_arrays,
+    training_notes,
+    write_best_epoch,
+)
 
 
 def test_arrays_come_back_by_name_as_they_were(tmp_path, rng):
@@ -42,8 +49,21 @@ def test_history_is_numbers_by_epoch(tmp_path):
 
 
 def test_the_best_epoch(tmp_path):
-    write_json(tmp_path / "training.json", {"best_epoch": 7})
+    write_best_epoch(tmp_path, 7)
     assert read_best_epoch(tmp_path) == 7
     (tmp_path / "training.json").write_text("{")
     with pytest.raises(UserError, match=r"training\.json: cannot be read as JSON"):
         read_best_epoch(tmp_path)
+
+
+def test_a_training_that_is_over_tells_where_it_stopped(tmp_path):
+    late = TrainingSettings(epochs=5, patience=2, select=SelectSettings(after_epoch=5))
+    (told,) = training_notes(tmp_path, late)
+    assert "none of the 5 epochs competes" in told
+    (tmp_path / "history.csv").write_text("epoch,loss\n1,0.5\n2,0.25\n")
+    assert training_notes(tmp_path, late) == (told,)  # it goes on, or is cut off
+    write_best_epoch(tmp_path, 2)
+    assert training_notes(tmp_path, late)[0] == told
+    assert "training stopped after epoch 2 of 5" in training_notes(tmp_path, late)[1]
+    usual = TrainingSettings(epochs=2, select=SelectSettings(after_epoch=0))
+    assert training_notes(tmp_path, usual) == ()

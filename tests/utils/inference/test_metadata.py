@@ -9,8 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from utils.config.schema import AudioSettings, FeatureSettings
 from utils.errors import UserError
-from utils.inference.metadata import ALIGNMENT, Metadata, embed, read_metadata, write_metadata
+from utils.inference.metadata import (
+    ALIGNMENT,
+    Metadata,
+    checked_section,
+    embed,
+    read_metadata,
+    required,
+    write_metadata,
+)
 
 METADATA = Metadata(
     set_id="task1a",
@@ -158,3 +167,28 @@ def test_wrong_content_is_a_sentence(tmp_path, change, message):
 def test_what_is_no_such_json_is_a_sentence(text):
     with pytest.raises(UserError, match="its metadata"):
         Metadata.from_json(text, where=Path("model.tflite"))
+
+
+def test_a_model_without_metadata_is_of_no_use_on_audio():
+    assert required(METADATA, names="class names", where=Path("m.keras")) is METADATA
+    with pytest.raises(UserError, match=r"^m\.keras: carries no class names and feature param"):
+        required(None, names="class names", where=Path("m.keras"))
+
+
+@pytest.mark.parametrize(
+    ("section", "content", "place"),
+    [
+        (AudioSettings, {"sample_rate": "many"}, r"sample_rate \(.* integer\)"),
+        (AudioSettings, {"rate": 8000}, r"rate \("),
+        (FeatureSettings, {"normalise": {"method": "no"}}, r"normalise\.method \("),
+        (FeatureSettings, {"kind": "mfcc", "log": "none"}, r"features\.log \(mfcc are"),
+    ],
+)
+def test_a_section_that_is_wrong_names_its_first_value(section, content, place):
+    with pytest.raises(UserError, match=rf"^m\.keras: its metadata is wrong at {place}"):
+        checked_section(section, content, where=Path("m.keras"))
+
+
+def test_a_section_is_its_settings():
+    found = checked_section(AudioSettings, METADATA.audio, where=Path("m.keras"))
+    assert found == AudioSettings(sample_rate=44100, seconds=10.0)

@@ -6,7 +6,7 @@ import pytest
 from utils.config.schema import ScheduleSettings, SelectSettings, TrainingSettings
 from utils.errors import ConfigError
 from utils.training import check, compile_model, stopping_note
-from utils.training.compiling import needed_columns, scheduled_optimizer
+from utils.training.compiling import in_any_order, needed_columns, scheduled_optimizer
 
 CLASSES = 4
 
@@ -100,3 +100,9 @@ def test_a_schedule_needs_a_learning_rate():
 def test_a_note_says_where_the_training_stopped(epochs, patience, expected):
     note = stopping_note(settings(epochs=20, patience=patience), epochs=epochs)
     assert note == (None if expected is None else f"training stopped after {expected}")
+
+
+def test_the_order_of_sources_is_open_to_the_loss_of_speakers_alone():
+    assert in_any_order(settings(loss="multi_scale_si_snr"))
+    assert not in_any_order(settings(loss="magnitude_l1"))
+    assert not in_any_order(settings(loss="mean_absolute_error"))

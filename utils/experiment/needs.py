@@ -1,0 +1,73 @@
+"""What tasks of one kind alone read, refused where a set of another kind gives it."""
+
+from collections.abc import Mapping
+from operator import attrgetter
+from typing import Any
+
+from utils.config.event_sections import PostprocessSettings
+from utils.config.schema import Settings
+from utils.config.separation_sections import SegmentSettings, SeparationSettings
+from utils.datasets import DataSet, Fold
+from utils.errors import ConfigError
+
+OF_CLIPS: Mapping[str, Any] = {
+    "augment": (),
+    "training.metrics": (),
+    "training.folds": None,
+    "evaluation.shifts_seconds": (0.0,),
+    "evaluation.calibration": "none",
+}
+"""Settings, by path, that only tasks of whole clips read, and the values that ask for nothing."""
+
+OF_EVENTS: Mapping[str, Any] = {
+    "feature_augment": (),
+    "view_augment": (),
+    "training.parts": None,
+    "training.teacher": None,
+    "dataset.embeddings": None,
+    "postprocess": PostprocessSettings(),
+}
+"""The same of sound events."""
+
+OF_SEPARATION: Mapping[str, Any] = {
+    "audio.channels": 1,
+    "features.bins": None,
+    "segments": SegmentSettings(),
+    "separation": SeparationSettings(),
+}
+"""The same of separation."""
+
+
+def refuse(settings: Settings, unread: Mapping[str, Any], told: str) -> None:
+    """Refuse settings that would have no effect.
+
+    Args:
+        settings: the set.
+        unread: path of each setting, and the value that asks for nothing.
+        told: what the message says of the first that has another value, behind its path.
+
+    Raises:
+        ConfigError: with the YAML path.
+    """
+    for path, nothing in unread.items():
+        if attrgetter(path)(settings) != nothing:
+            raise ConfigError(f"{path}: {told}")
+
+
+def single_fold(data: DataSet, networks: str) -> Fold:
+    """The fold of a data set that has one.
+
+    Args:
+        data: the data set.
+        networks: what is trained on it, for the message.
+
+    Raises:
+        ConfigError: when it has several.
+    """
+    if len(data.folds) > 1:
+        raise ConfigError(
+            f"dataset: {data.name} has {len(data.folds)} folds; {networks} are trained on one, "
+            "name it in dataset.folds."
+        )
+    (fold,) = data.folds
+    return fold
