@@ -17,6 +17,7 @@ from tests.tasks.separation_data import (
     write_tiny_separation,
     write_utterances,
 )
+from utils.inference import load_keras, load_predictor
 from utils.report.results import read_results
 
 FORMATS = ("float32", "float16", "dynamic")
@@ -134,6 +135,27 @@ def test_other_masks_need_no_new_training(separation, separated, songs, tmp_path
     mixture = soundfile.read(songs / "test" / "X" / "mixture.wav")[0]
     np.testing.assert_allclose(stems, mixture, atol=1e-4)  # 16 bits each
     assert results_of(folder).overall["sdr"] != results_of(separated).overall["sdr"]
+
+
+def test_windows_of_use_need_no_new_training(separation, separated, songs, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(separated, folder, symlinks=True)
+    run = folder / "runs" / "tiny" / "latest"
+    trained = (run / "training.json").stat().st_mtime_ns
+    weights = load_keras(run / "model.keras").get_weights()
+    for frames, given in (("64", 64), ("48", 48), ("null", 32)):
+        change = (f"separation.frames={frames}", f"paths.runs={folder}/runs")
+        assert separation(*set_of(separated), "--data", songs, "--override", *change) == 0
+        model = load_keras(run / "model.keras")
+        assert model.input_shape == (None, given, 129, 2)
+        for before, after in zip(weights, model.get_weights(), strict=True):
+            np.testing.assert_array_equal(before, after)
+        tflite = load_predictor(run / "model_float32.tflite")
+        assert tflite.input_shape == (given, 129, 2)
+        # the network's frames know nothing of each other, so windows change nothing
+        scores = read_results(run / "results.json").overall
+        assert scores == pytest.approx(results_of(separated).overall, abs=1e-3)
+    assert (run / "training.json").stat().st_mtime_ns == trained
 
 
 def test_own_files_of_any_rate_and_length_become_stems(separation, separated, tmp_path):

@@ -10,6 +10,34 @@ from tests.tasks.separation_data import RATE, write_songs, write_tiny_separation
 from utils.report.results import read_results
 
 SHORT = RATE // 5  # half a segment of the tiny set
+WINDOWS = """
+  - set_id: unet
+    based_on: tiny
+    audio: {seconds: 0.6}
+    features: {frames: 64, bins: 64}
+    model: {use: spleeter_2stems, constants: {WIDTH: 1}}
+    separation: {frames: 100}
+  - set_id: waves
+    based_on: tiny_voices
+    dataset: {name: musdb, music: {stems: {low: [bass, drums], high: [vocals, other]}}}
+    separation: {frames: 64}
+  - set_id: dense
+    based_on: tiny
+    model:
+      layers:
+        - Permute: {dims: [2, 3, 1]}
+        - Dense: {units: 32, activation: sigmoid}
+        - Permute: {dims: [3, 1, 2], name: low}
+        - {Stack: {axis: 1}, from: [low, low]}
+    separation: {frames: 64}
+  - set_id: scaled
+    based_on: tiny
+    model:
+      layers:
+        - LayerNormalization: {axis: 1, name: low}
+        - {Stack: {axis: 1}, from: [low, low]}
+    separation: {frames: 64}
+"""
 pytestmark = pytest.mark.smoke
 
 
@@ -81,6 +109,24 @@ def test_songs_that_cannot_work(separation, tiny, capsys, file, samples, rate, t
     message = refusal(capsys, separation, *command)
     assert told in message
     assert message.rstrip().endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("set_id", "told"),
+    [
+        ("waves", "is for networks that hear magnitudes"),
+        ("unet", "separation.frames: 100 frames do not suit the network: "),
+        ("dense", "its output has shape (2, 32, 129, 2), (2, 64, 129, 2) is needed"),
+        ("scaled", "its weights are made for features.frames"),
+    ],
+)
+def test_windows_that_a_network_cannot_take(separation, tiny, tmp_path, capsys, set_id, told):
+    """A U-Net halves its frames six times; other layers have weights of each frame."""
+    parameters = tmp_path / "windows.yaml"
+    parameters.write_text((tmp_path / "tiny.yaml").read_text() + WINDOWS)
+    _, songs = tiny
+    message = refusal(capsys, separation, "-s", set_id, "-p", parameters, "--data", songs)
+    assert told in message
 
 
 def test_own_files_may_be_mono_and_shorter_than_a_segment(separation, tiny, tmp_path):
