@@ -50,7 +50,7 @@ def metadata(audio, features, **separation):
     )
 
 
-def of_magnitudes(frames, channels=2, **separation):
+def of_magnitudes(frames, channels=2, /, **separation):
     features = {
         "kind": "magnitude", "window": "hann", "n_fft": N_FFT, "window_seconds": N_FFT / RATE,
         "hop_seconds": HOP / RATE, "frames": frames, "bins": BINS,
@@ -116,6 +116,18 @@ def test_chunked_is_whole(rng, frames, overlap, most):
     shares = np.sum(expected**2, axis=(1, 2)) / np.sum(mixture**2)
     assert shares.min() > 0.05  # both stems are something
     assert decibels(chunked(mixture), expected) < most
+
+
+def test_windows_of_use_may_be_longer_than_those_of_training(rng):
+    model = unet(256, width=1)
+    mixture = music(rng, 400 * HOP)
+    expected = separator(model, of_magnitudes(256))(mixture)
+    found = separator(model, of_magnitudes(128, frames=256))(mixture)
+    np.testing.assert_array_equal(found, expected)
+    with pytest.raises(UserError, match=r"tells of segments of shape \(128, 64, 2\)"):
+        separator(model, of_magnitudes(128))
+    with pytest.raises(UserError, match=r"wrong at separation\.frames"):
+        Separator.of(Stand(of_waveforms(frames=100), (SEGMENT, 1)))
 
 
 def test_windows_without_margins_would_not_be_whole(rng):
@@ -329,7 +341,7 @@ def test_a_network_of_another_number_of_speakers_is_refused():
 def test_settings_travel_as_json():
     told = of_magnitudes(128, exponent=1.0, overlap=0.25, extension="zeros", add_up=True)
     assert json.loads(told.to_json())["separation"] == {
-        "exponent": 1.0, "overlap": 0.25, "extension": "zeros", "add_up": True,
+        "exponent": 1.0, "overlap": 0.25, "extension": "zeros", "add_up": True, "frames": None,
     }  # fmt: skip
     assert Separator.of(Stand(told)).settings == SeparationSettings(
         exponent=1.0, overlap=0.25, extension="zeros", add_up=True
