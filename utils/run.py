@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "librosa", "soundfile", "soxr", "numpy",
             "scipy", "sed_eval", "scikit-learn")  # fmt: skip
 PARAMETERS = "parameters.yaml"  # in the folder of a run
+TRAINING = "training"  # name of the stage
+_LOCK_SECONDS = 3.0  # that a folder is waited for: what ran in it may be about to end
+_LOOK_SECONDS = 0.1  # between two tries
+
+
+class AllTrained(BaseException):
+    """Ends a run that goes no further than its trainings; no error."""
 
 
 @dataclass
@@ -48,6 +55,7 @@ class Run:
         identity: identity of the data set, independent of where it lies.
         source: commit of the code and versions that it runs with.
         tensorboard: whether training writes TensorBoard logs.
+        trainings: number of them after which the run ends; None: it goes on to its report.
     """
 
     folder: Path
@@ -57,6 +65,8 @@ class Run:
     source: "Source"
     tensorboard: bool = False
     _lock: TextIO | None = field(default=None, repr=False)
+    trainings: int | None = None
+    _trained: set[Path] = field(default_factory=set, repr=False)
 
     @property
     def is_demo(self) -> bool:
@@ -92,13 +102,25 @@ class Run:
             self.say(f"removed: {path}, of an earlier -m eval; run it again to have it.")
 
     def make_latest(self) -> None:
-        """Let the link ``latest`` beside the folder point to this run."""
+        """Let the link ``latest`` beside the folder point to this run, if it goes to its report."""
+        if self.trainings is not None:
+            return
         beside = self.folder.with_name(f".latest.{self.folder.name}")
         link = self.folder.with_name("latest")
         with writing(link):
             beside.unlink(missing_ok=True)
             beside.symlink_to(self.folder.name)
             beside.replace(link)
+
+    def count_training(self, folder: Path) -> None:
+        """Take note that the training of a folder is over.
+
+        Raises:
+            AllTrained: when it was the last one, and the run goes no further.
+        """
+        self._trained.add(folder)
+        if self.trainings is not None and len(self._trained) >= self.trainings:
+            raise AllTrained
 
     def __enter__(self) -> "Run":
         """Use the run in a ``with`` block."""
@@ -182,6 +204,8 @@ class Place:
             entry = {"seconds": seconds, "inputs": inputs, "source": asdict(self.run.source)}
             self._write({**record, name: entry})
             self.run.log(f"{heading} took {seconds:.1f} s")
+        if name == TRAINING:
+            self.run.count_training(self.folder)
 
     def _write(self, record: dict[str, dict[str, Any]]) -> None:
         write_json(self.folder / "stages.json", record)
@@ -238,6 +262,7 @@ def open_run(
     console: "Console",
     overwrite: bool = False,
     tensorboard: bool = False,
+    trainings: int | None = None,
     busy: str = "runs in this folder",
 ) -> Run:
     """Open the folder of a run, or make it.
@@ -251,6 +276,7 @@ def open_run(
         console: where to print.
         overwrite: delete what an earlier run left here.
         tensorboard: whether training writes TensorBoard logs.
+        trainings: number of them after which the run ends; None: it goes on to its report.
         busy: what another process does that has the folder, for the message.
 
     Raises:
@@ -260,7 +286,7 @@ def open_run(
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / ".lock").open("a+", encoding="utf-8")
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _take(lock)
     except OSError as error:
         lock.close()
         raise UserError(
@@ -270,7 +296,25 @@ def open_run(
     if overwrite:
         _empty(folder)
     write_text(folder / PARAMETERS, as_yaml(parameters))
-    return Run(folder, console, data, identity, source, tensorboard, lock)
+    return Run(folder, console, data, identity, source, tensorboard, lock, trainings)
+
+
+def _take(lock: TextIO) -> None:
+    """Lock a file for this process alone, after some seconds at most.
+
+    Raises:
+        OSError: when another process has it still.
+    """
+    end = time.monotonic() + _LOCK_SECONDS
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(_LOOK_SECONDS)
+        else:
+            return
 
 
 def as_yaml(content: Any) -> str:

@@ -2,10 +2,14 @@
 
 import json
 import shutil
+import statistics
 from pathlib import Path
 
 import pytest
 
+from tests.tasks.conftest import imported
+from tests.tasks.separation_data import write_songs, write_tiny_separation
+from utils.experiment.records import read_history as history
 from utils.report.results import read_results
 
 pytestmark = pytest.mark.smoke
@@ -25,7 +29,7 @@ STUDY = """
         sgd: {training: {optimizer: {SGD: {learning_rate: 0.1, global_clipnorm: 1.0}}}}
         wild: {training: {optimizer: {SGD: {learning_rate: 3.0e+38}}}, learning_rates: []}
       seeds: [0, 1]
-      search: {learning_rates: [0.02, 0.1], epochs: 1}
+      search: {learning_rates: [0.02, 0.1], epochs: 1, widen: 0}
       jobs: 2
       whole: false
 """
@@ -66,6 +70,12 @@ def test_a_study_from_the_search_to_the_report(script, tau, tiny, tmp_path, caps
         assert arms[name]["runs"][0]["best"] == min(tried.values())
     assert printed.count("  found  ") == 2
 
+    # runs that only train leave nothing else, and no link that -m predict would follow
+    trained = Path(arms["sgd"]["runs"][1]["folder"])
+    assert (trained / "model.keras").exists()
+    assert not {"results.json", "predictions.npz"} & {path.name for path in trained.iterdir()}
+    assert not list((runs / "optimizers").glob("*/latest"))
+
     # arms of a seed begin alike, those of another seed otherwise; then they part
     first = [{arm["runs"][seed]["losses"][0] for arm in found["arms"]} for seed in (0, 1)]
     assert list(map(len, first)) == [1, 1]
@@ -85,8 +95,16 @@ def test_a_study_from_the_search_to_the_report(script, tau, tiny, tmp_path, caps
     assert (printed.count("  found  "), printed.count("  done  ")) == (7, 1)
     assert without_times(outcome(runs)) == without_times(found)
 
-    # an arm is a set like any other: it goes on from its training, is listed, and predicts
+    assert_an_arm_is_a_set(script, arms, arguments, tau, tmp_path, capsys)
+
+
+def assert_an_arm_is_a_set(script, arms, arguments, tau, tmp_path, capsys):
+    """It goes on from its training, is listed, and predicts."""
+    runs, clip = tmp_path / "runs", tau / "audio" / "tram-lyon-4-4-a.wav"
+    for_one = ("-m", "predict", clip, *arguments[:2], "-o", tmp_path / "said.csv")
     set_id = arms["sgd"]["runs"][0]["set_id"]
+    assert script(*for_one, "-s", set_id) == 2
+    assert "has no trained model yet" in capsys.readouterr().err
     assert script("-s", set_id, *arguments) == 0
     assert "training (reused)" in capsys.readouterr().out
     results = read_results(runs / set_id / "latest" / "results.json")
@@ -94,6 +112,75 @@ def test_a_study_from_the_search_to_the_report(script, tau, tiny, tmp_path, caps
     assert str((runs / set_id / "latest").resolve()) == arms["sgd"]["runs"][0]["folder"]
     assert script("-s", "optimizers", *arguments, "--show_results") == 0
     assert set_id in capsys.readouterr().out
-    clip = tau / "audio" / "tram-lyon-4-4-a.wav"
-    assert script("-m", "predict", clip, "-s", set_id, "-p", tiny, "-o", tmp_path / "said.csv") == 0
+    assert script(*for_one, "-s", set_id) == 0
     assert len((tmp_path / "said.csv").read_text().splitlines()) == 2
+    assert script(*for_one, "-s", "optimizers/adam@0.5") == 2
+    assert "With another learning rate" not in capsys.readouterr().err
+    (runs / "optimizers/sgd@0.7").mkdir()
+    (runs / "optimizers/sgd@0.7/latest").symlink_to(runs / set_id / "latest")
+    assert script(*for_one, "-s", "optimizers/sgd@0.5") == 2
+    assert "With another learning rate there is one: " in capsys.readouterr().err
+
+
+def test_an_arm_that_cannot_be_built_is_told_before_any_run(script, tau, tiny, tmp_path, capsys):
+    with tiny.open("a") as stream:
+        stream.write(STUDY.replace("{Adam:", "{Adma:").replace("{SGD: {learn", "{SDG: {learn"))
+    assert script("-s", "optimizers", "-p", tiny, "--data", tau) == 2
+    message = " ".join(capsys.readouterr().err.split())
+    assert "set optimizers/adam: " in message
+    assert "unknown optimiser 'Adma'" in message
+    assert "set optimizers/sgd: " in message
+    assert list((tmp_path / "runs" / "optimizers").glob("*/*/history.csv")) == []
+
+
+SEPARATION = """
+  - set_id: rates
+    description: two optimisers on songs of tones
+    study:
+      base: tiny
+      common:
+        training: {epochs: 2, log_steps: 4}
+        export: {formats: []}
+      arms:
+        adam:
+          training:
+            optimizer: {Adam: {learning_rate: 0.01}}
+            schedule: {kind: step, step_epochs: 1, factor: 0.5}
+        sgd: {training: {optimizer: {SGD: {learning_rate: 0.01}}}}
+      seeds: [3, 5]
+      metric: val_loss
+      baseline: sgd
+      jobs: 2
+"""
+
+
+def test_a_study_of_a_network_that_separates(tmp_path, capsys):
+    songs = write_songs(tmp_path / "songs")
+    parameters = write_tiny_separation(tmp_path)
+    with parameters.open("a") as stream:
+        stream.write(SEPARATION)
+    separation = imported("task_separation")
+    assert separation("-s", "rates", "-p", parameters, "--data", songs) == 0, capsys.readouterr()
+    found = json.loads((tmp_path / "runs/rates/latest/study.json").read_text())
+    arms = arms_of(found)
+
+    # the arms of a seed see the same batches from the same weights
+    for number in (0, 1):
+        adam, sgd = (arm["runs"][number]["losses"] for arm in found["arms"])
+        assert adam[0] == pytest.approx(sgd[0], rel=1e-5)
+        assert adam[3] != pytest.approx(sgd[3], rel=1e-4)
+    assert found["paired"] is True
+
+    # what the table says is what the runs wrote
+    for arm in found["arms"]:
+        tables = [history(Path(run["folder"])) for run in arm["runs"]]
+        best = [min(row["val_loss"] for row in rows) for rows in tables]
+        assert [run["best"] for run in arm["runs"]] == best
+        assert arm["mean"] == pytest.approx(statistics.fmean(best))
+        assert arm["deviation"] == pytest.approx(statistics.stdev(best))
+        assert all((Path(run["folder"]) / "test.json").exists() for run in arm["runs"])
+    assert arms["adam"]["ratio"] == pytest.approx(arms["adam"]["mean"] / arms["sgd"]["mean"])
+    assert found["best"] == "adam"
+    rates = [row["learning_rate"] for row in history(Path(arms["adam"]["runs"][0]["folder"]))]
+    assert rates == pytest.approx([0.01, 0.005])
+    assert f"{arms['sgd']['mean']:.6f}"[:4] in capsys.readouterr().out

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import threading
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from rich.console import Console
 
 from utils.errors import UserError
 from utils.files import write_text
-from utils.run import Source, commit, open_run, run_folder, versions
+from utils.run import AllTrained, Source, commit, open_run, run_folder, versions
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -114,6 +115,26 @@ def test_latest_is_the_run_that_says_so(start, tmp_path):
     assert link.resolve() == first.folder
 
 
+def test_a_run_that_only_trains_ends_after_its_trainings(start, tmp_path):
+    run = start(trainings=2)
+    do(run.place("fold1"), "training", "model")
+    do(run.place("fold1"), "test", "scores")
+    do(run.place("fold1"), "training", "model")  # found, and no second one
+    run.make_latest()
+    with pytest.raises(AllTrained):
+        do(run.place("fold2"), "training", "model")
+    assert set(run.place("fold2").record) == {"training"}
+    assert not (tmp_path / "runs" / "task1a" / "latest").is_symlink()
+
+
+def test_a_folder_that_is_about_to_be_free_is_waited_for(start):
+    first = start()
+    release = threading.Timer(0.3, first.__exit__)
+    release.start()
+    assert start().folder == first.folder
+    release.join()
+
+
 def test_a_stage_whose_input_changed_is_done_again(start):
     run = start()
     assert do(run.place(), "training", "model", inputs="a")
@@ -181,7 +202,8 @@ def test_overwrite_starts_anew(start, tmp_path):
     assert do(second.place("fold1"), "training", "model")
 
 
-def test_two_processes_do_not_share_a_folder(start, tmp_path):
+def test_two_processes_do_not_share_a_folder(start, tmp_path, monkeypatch):
+    monkeypatch.setattr("utils.run._LOCK_SECONDS", 0.1)
     start()
     with pytest.raises(UserError, match="another process runs in this folder; wait for it to end"):
         start()

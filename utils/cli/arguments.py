@@ -127,7 +127,7 @@ def _what(parser: argparse.ArgumentParser, script: Script) -> None:
     parser.add_argument(
         "-s", "--parameter_set", metavar="ID[,ID]", default=script.name, type=_names,
         help=f"sets of task.yaml, run one after the other and compared (default {script.name}); "
-        "of a study STUDY/ARM is one arm",
+        "of a study STUDY/ARM is one arm, STUDY/ARM@RATE the same with another learning rate",
     )  # fmt: skip
     parser.add_argument(
         "-p", "--param_file", metavar="FILE", type=Path, help="a YAML file laid over task.yaml"
@@ -166,6 +166,8 @@ def _how(parser: argparse.ArgumentParser) -> None:
         help="seeds, each a run of its own; of a study in place of its own",
     )  # fmt: skip
     parser.add_argument("--overwrite", action="store_true", help="start anew instead of going on")
+    for option in ("until_trained", "check_only"):  # of the processes of a study
+        parser.add_argument(f"--{option}", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--tensorboard", action="store_true", help="write TensorBoard logs")
     parser.add_argument(
         "--check_limits", action="store_true", help="exit status 1 when a challenge limit is broken"

@@ -12,6 +12,7 @@ from utils.cli.arguments import parse
 from utils.cli.runs import Plan, Runs, beside
 from utils.cli.script import Answers, Script
 from utils.cli.studies import run_study
+from utils.cli.study_check import answer
 from utils.cli.study_processes import end_with_parent
 from utils.console import terminal
 from utils.errors import ConfigError, UserError
@@ -46,7 +47,8 @@ def main(script: Script, argv: list[str] | None = None) -> int:
         terminal(errors=True).print(f"error: {error}", soft_wrap=True, style="red")
         return 2
     except KeyboardInterrupt:
-        terminal(errors=True).print("\nstopped; the same command goes on from here")
+        again = "without --overwrite " if arguments.overwrite else ""
+        terminal(errors=True).print(f"\nstopped; the same command {again}goes on from here")
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -70,7 +72,8 @@ def _dispatch(script: Script, arguments: "argparse.Namespace", console: "Console
     plans = [_plan(resolve, set_id) for set_id in arguments.parameter_set]
     resolved = [plan.resolved for plan in plans]
     every = [one for plan in plans if not plan.is_study for one in (*plan.members, plan.resolved)]
-    if len({one.settings.training.deterministic for one in every}) > 1:
+    several = {one.settings.training.deterministic for one in every}
+    if len(several) > 1 and not arguments.check_only:
         raise UserError(
             "training.deterministic differs between these sets, and holds for the whole process; "
             "run them one by one."
@@ -162,6 +165,8 @@ def _run(plans: list[Plan], runs: Runs, resolve: "Callable[..., Resolved]") -> i
             )
         )
         return 0
+    if arguments.check_only:
+        return answer(runs, plans)
     runs.check(plans)
     statuses = [0]
     for plan in plans:
@@ -207,7 +212,13 @@ def _latest_model(script: Script, resolved: "Resolved") -> Path:
     for candidate in (latest / "model.keras", *sorted(latest.glob("fold*/model.keras"))):
         if candidate.exists():
             return candidate
+    study, _, arm = set_id.rpartition("/")
+    arm = arm.partition("@")[0]
+    beside_it = latest.parents[1]
+    places = [*beside_it.glob(arm), *sorted(beside_it.glob(f"{arm}@*"))] if study else []
+    told = [f"{study}/{place.name}" for place in places if (place / "latest").exists()]
     raise UserError(
         f"set {set_id} has no trained model yet; train one with `python {script.name}.py -s "
         f"{set_id}`, or name a file with --model."
+        + (f" With another learning rate there is one: {', '.join(told)}." if told else "")
     )

@@ -1,5 +1,6 @@
 """Run sets one after the other: their data, their folders, ensembles of them, the comparison."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from utils.cli.script import Script
 from utils.errors import UserError
 from utils.experiment import Job, Member, read_member
 from utils.files import digest
-from utils.run import Run, Source, open_run, run_folder
+from utils.run import AllTrained, Run, Source, open_run, run_folder
 
 if TYPE_CHECKING:
     import argparse
@@ -97,8 +98,9 @@ class Runs:
             with self._open(resolved, job) as run:
                 evaluates = self.arguments.mode == "eval"
                 mode = self.script.evaluate if evaluates else self.script.develop
-                self.finished[run.folder] = mode(job, run)
                 self._folders[key] = run.folder
+                with suppress(AllTrained):
+                    self.finished[run.folder] = mode(job, run)
         return self._folders[key]
 
     def _ensemble(self, plan: Plan, seed: int) -> None:
@@ -227,6 +229,7 @@ class Runs:
             console=self.console,
             overwrite=self.arguments.overwrite,
             tensorboard=self.arguments.tensorboard,
+            trainings=len(job.data.folds) if self.arguments.until_trained else None,
         )
 
 

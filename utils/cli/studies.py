@@ -1,24 +1,27 @@
 """Run a study: search each arm's learning rate, run every arm with every seed, compare them."""
 
+import math
 import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from utils.cli.runs import Runs, beside, determining, stated
+from utils.cli.study_check import ask
 from utils.cli.study_notes import (
-    best_rate,
     changes_text,
     edge_notes,
     pairing_notes,
     refuse_equal,
+    without_rate,
 )
 from utils.cli.study_processes import Processes, shares
 from utils.cli.study_progress import StudyProgress
 from utils.cli.study_runs import Asked, asked_run, clip_norm, last_words, written_rate
+from utils.cli.study_search import best_rate, rates_beyond
 from utils.config.study_section import RATES, StudySettings, rate_text
 from utils.errors import ConfigError
 from utils.files import digest
@@ -118,10 +121,19 @@ class StudyCommand:
 
         return int(cpu_count())
 
-    @property
-    def at_once(self) -> int:
-        """Runs at a time."""
-        return self.settings.jobs or max(1, self.cores // 2)
+    @cached_property
+    def gpus(self) -> int:
+        """GPUs that TensorFlow sees; every arm's network is built on the way.
+
+        Raises:
+            UserError: for arms whose network or training cannot be.
+        """
+        return ask(self._script_command([arm.settings.set_id for arm in self.arms.values()]))
+
+    def at_once(self, runs: int) -> int:
+        """How many of these runs go at the same time: on a GPU one, if nothing else is said."""
+        usual = 1 if self.gpus else max(1, self.cores // 2)
+        return min(runs, self.settings.jobs or usual)
 
     def check(self) -> None:
         """Refuse what would fail, or be for nothing, only after runs were made.
@@ -129,7 +141,7 @@ class StudyCommand:
         Raises:
             UserError: for arms that are the same, and a search that is all warm-up.
         """
-        refuse_equal(self.study_id, {name: determining(one) for name, one in self.arms.items()})
+        refuse_equal(self.study_id, {name: self._decides(name) for name in self.arms})
         search = self.settings.search
         for name, arm in self.arms.items():
             warmup = arm.settings.training.schedule.warmup_epochs
@@ -140,6 +152,11 @@ class StudyCommand:
                 )
         for arm in self.arms.values():
             self.runs.data(arm)
+
+    def _decides(self, name: str) -> dict[str, Any]:
+        """What decides the runs of an arm: where its rates are searched, not the written one."""
+        decides, rates = determining(self.arms[name]), sorted(self.settings.rates(name))
+        return without_rate(decides) | {"searched": rates} if rates else decides
 
     def opened(self) -> Run:
         """The study's folder, for this process alone: ``<runs>/<study>/<data>-<digest>``.
@@ -153,6 +170,7 @@ class StudyCommand:
             "data": [self.runs.data(arm)[1].identity for arm in self.arms.values()],
             "search": {name: self.settings.rates(name) for name in self.arms},
             "epochs": self.settings.search and self.settings.search.epochs,
+            "widen": self.settings.search and self.settings.search.widen,
             "seeds": self.seeds,
             "judged": self.judged,
         }
@@ -173,12 +191,8 @@ class StudyCommand:
         short = sum(len(self.settings.rates(name)) for name in self.arms)
         run.say(f"\nstudy {self.study_id}: {arms} arms by {seeds} seeds", style="bold")
         if short:
-            run.say(f"{short} short runs first search the learning rates")
-        share = max(1, self.cores // self.at_once)
-        run.say(
-            f"{self.at_once} at a time, {share} of {self.cores} cores each; what they print: "
-            f"{run.folder / LOGS}"
-        )
+            run.say(f"{short} short runs, or some more, first search the learning rates")
+        run.say(f"what the runs print: {run.folder / LOGS}")
         for note in self.notes:
             run.say(f"note: {note}", style="yellow")
 
@@ -186,19 +200,37 @@ class StudyCommand:
     def notes(self) -> tuple[str, ...]:
         """Of the data, and of what the arms do not share."""
         told = [note for arm in self.arms.values() for note in self.runs.data(arm)[1].notes]
-        return (*dict.fromkeys(told), *pairing_notes(self.arms))
+        chosen = (
+            f"Learning rates are chosen on the validation of seed {self.seeds[0]}, which is one of "
+            "the seeds compared."
+        )
+        searched = any(self.settings.rates(name) for name in self.arms)
+        return (
+            *dict.fromkeys(told), *pairing_notes(self.arms), *((chosen,) if searched else ()),
+        )  # fmt: skip
 
     def search(self, run: Run) -> dict[str, tuple[StudyRun, ...]]:
         """Make the short runs; give them by arm, none where an arm is not searched."""
-        search, seed = self.settings.search, self.seeds[0]
-        asked = [
-            self._asked(name, seed, rate, f"training.epochs={search.epochs}", whole=False)
-            for name in self.arms
-            for rate in self.settings.rates(name)
-            if search is not None
-        ]
-        found = self._make(run, asked, "search") if asked else {}
-        return {name: tuple(r for one, r in found.items() if one.arm == name) for name in self.arms}
+        found: dict[str, tuple[StudyRun, ...]] = dict.fromkeys(self.arms, ())
+        search, mode = self.settings.search, self.judged[1]
+        if search is None:
+            return found
+        listed = {name: self.settings.rates(name) for name in self.arms}
+        wanted, what = listed, "search"
+        while any(wanted.values()):
+            asked = [
+                self._asked(name, self.seeds[0], rate, f"training.epochs={search.epochs}")
+                for name, rates in wanted.items()
+                for rate in rates
+            ]
+            for one, made in self._make(run, asked, what).items():
+                found[one.arm] += (made,)
+            left = {name: search.widen + len(listed[name]) - len(found[name]) for name in found}
+            wanted = {
+                name: rates_beyond(runs, mode, most=left[name]) for name, runs in found.items()
+            }
+            what = "search, beyond its ends"
+        return found
 
     def repeat(self, run: Run, searched: dict[str, tuple[StudyRun, ...]]) -> tuple[StudyArm, ...]:
         """Make the runs of all seeds with the best learning rates.
@@ -215,7 +247,7 @@ class StudyCommand:
             elif best is not None and all(one.state != "failed" for one in searched[name]):
                 taken[name] = best.learning_rate
         asked = [
-            self._asked(name, seed, rate if searched[name] else None, whole=self.settings.whole)
+            self._asked(name, seed, rate if searched[name] else None)
             for seed in self.seeds
             for name, rate in taken.items()
         ]
@@ -223,9 +255,7 @@ class StudyCommand:
         return tuple(
             StudyArm(
                 name=name,
-                changes=changes_text(
-                    {key: value for key, value in self.settings.arms[name].items() if key != RATES}
-                ),
+                changes=self._changes(name),
                 mode=mode,
                 learning_rate=taken.get(name),
                 clip_norm=clip_norm(arm),
@@ -235,17 +265,20 @@ class StudyCommand:
             for name, arm in self.arms.items()
         )
 
-    def _asked(
-        self, arm: str, seed: int, rate: float | None, *overrides: str, whole: bool
-    ) -> Asked:
-        """A run of an arm; without a rate that which it is written with."""
+    def _changes(self, name: str) -> str:
+        """What an arm changes; where its learning rate is searched, without the written one."""
+        own = {key: value for key, value in self.settings.arms[name].items() if key != RATES}
+        return changes_text(without_rate(own) if self.settings.rates(name) else own)
+
+    def _asked(self, arm: str, seed: int, rate: float | None, *overrides: str) -> Asked:
+        """A run of an arm, by default with the written rate; with overrides one of the search."""
         at = "" if rate is None else f"@{rate_text(rate)}"
         resolved = self.resolve(f"{self.study_id}/{arm}{at}", *overrides)
         folds = [fold.name for fold in self.runs.data(resolved)[1].folds]
         folder = self.runs.folder(resolved, seed)
         return asked_run(
             resolved, arm=arm, seed=seed, folder=folder, folds=folds, overrides=overrides,
-            whole=whole,
+            whole=self.settings.whole and not overrides,
         )  # fmt: skip
 
     def _make(self, run: Run, asked: Sequence[Asked], what: str) -> dict[Asked, StudyRun]:
@@ -253,31 +286,31 @@ class StudyCommand:
         metric, mode = self.judged
         run.say(f"\n{what}", style="bold")
         anew = self.runs.arguments.overwrite
-        found: dict[Asked, StudyRun] = {}
-        waiting = list(asked)
+        waiting = [one for one in asked if anew or not one.is_over]
+        found = {one: self._outcome(one, 0, run.folder) for one in asked if one not in waiting}
+        # by all that are asked for: the last digits of a loss hang on the number of threads
+        at_once = self.at_once(len(asked)) if waiting else 1
+        if waiting:
+            run.say(f"{at_once} at a time, {self.cores // at_once or 1} of {self.cores} cores each")
         progress = StudyProgress(run.console, asked, metric=metric, mode=mode)
-        processes = Processes[Asked](self.at_once, shares(self.at_once, self.cores))
+        processes = Processes[Asked](at_once, shares(at_once, self.cores))
+        is_reported = False
         with progress, processes:
+            for one, outcome in found.items():
+                progress.over(one, outcome)
             while waiting or processes.running:
                 while waiting and processes.has_room:
                     one = waiting.pop(0)
-                    if one.is_over and not anew:
-                        found[one] = self._outcome(one, 0, run.folder)
-                        progress.over(one, found[one])
-                    else:
-                        if anew:
-                            one.forget()
-                        processes.start(one, self._command(one), run.folder / LOGS / one.log_name)
-                        progress.began(one)
-                ended = processes.ended()
-                for one in processes.running:
-                    if not one.whole and one.is_trained:
-                        processes.end(one)
-                        ended.append((one, 0))
-                for one, status in ended:
+                    if anew:
+                        one.forget()
+                    processes.start(one, self._command(one), run.folder / LOGS / one.log_name)
+                    progress.began(one)
+                for one, status in processes.ended():
                     found[one] = self._outcome(one, status, run.folder)
                     progress.over(one, found[one])
-                    run.log(f"{one.set_id}, seed {one.seed}: {found[one].state}")
+                    run.log(f"{what}: {one.set_id}, seed {one.seed}: {found[one].state}")
+                # a metric that is none is told after the first epoch, not after the first run
+                is_reported = is_reported or any(one.curve(metric) for one in processes.running)
                 progress.draw(processes.running)
                 time.sleep(_LOOK_SECONDS if processes.running else 0.0)
         return {one: found[one] for one in asked}
@@ -288,20 +321,34 @@ class StudyCommand:
         if asked.has_diverged:
             return asked.outcome(metric, state="diverged", problem="the loss became no number")
         if status == 0 and asked.is_over:
-            return asked.outcome(metric, state="done")
+            if any(map(math.isfinite, asked.curve(metric))):
+                return asked.outcome(metric, state="done")
+            problem = f"{metric} is no number after any epoch"
+            return asked.outcome(metric, state="diverged", problem=problem)
         problem = last_words(folder / LOGS / asked.log_name, status)
         return asked.outcome(metric, state="failed", problem=problem)
 
     def _command(self, asked: Asked) -> list[str]:
         """The command of a run."""
+        options = ["--seed", str(asked.seed)]
+        options += [] if asked.whole else ["--until_trained"]
+        for option in ("overwrite", "tensorboard"):
+            options += [f"--{option}"] if getattr(self.runs.arguments, option) else []
+        return self._script_command([asked.set_id], options, asked.overrides)
+
+    def _script_command(
+        self,
+        set_ids: Sequence[str],
+        options: Sequence[str] = ("--check_only",),
+        overrides: Sequence[str] = (),
+    ) -> list[str]:
+        """A command of the script with this one's parameters and data."""
         script, arguments = self.runs.script, self.runs.arguments
         command = [sys.executable, str(script.folder / f"{script.name}.py")]
-        command += ["-s", asked.set_id, "--seed", str(asked.seed)]
+        command += ["-s", ",".join(set_ids), *options]
         for option, value in (("-p", arguments.param_file), ("--data", arguments.data)):
             command += [] if value is None else [option, str(value)]
-        for option in ("overwrite", "tensorboard"):
-            command += [f"--{option}"] if getattr(arguments, option) else []
-        overrides = [*arguments.override, *asked.overrides]
+        overrides = [*arguments.override, *overrides]
         return [*command, *(["--override", *overrides] if overrides else [])]
 
     def compare(self, run: Run, arms: tuple[StudyArm, ...]) -> Study:
@@ -325,7 +372,7 @@ class StudyCommand:
         )
         write_study(run.folder, study)
         page = run.folder / "report.html"
-        facts = {"at once": f"{self.at_once} runs on {self.cores} cores"}
+        facts = {"cores": str(self.cores)}
         write_study_page(page, study, parameters_yaml=run.parameters_yaml, facts=facts)
         run.make_latest()
         show(run.console, *study_tables(study))

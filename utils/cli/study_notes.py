@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from utils.errors import UserError
-from utils.report.study import StudyArm, StudyRun
+from utils.report.study import StudyArm
 
 if TYPE_CHECKING:
     from utils.config import Resolved
@@ -89,11 +89,16 @@ def edge_notes(arms: Sequence[StudyArm]) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def best_rate(searched: Sequence[StudyRun], mode: str) -> StudyRun | None:
-    """The short run with the best value, of equal ones the first; None where none has one."""
-    sign = 1 if mode == "min" else -1
-    able = [(sign * best[0], run) for run in searched if (best := run.best(mode))]
-    return min(able, key=lambda pair: pair[0])[1] if able else None
+def without_rate(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters, or differences, without the learning rate that an optimizer is written with."""
+    training = dict(parameters.get("training", {}))
+    if not training.get("optimizer"):
+        return dict(parameters)
+    training["optimizer"] = {
+        name: {key: value for key, value in (given or {}).items() if key != "learning_rate"}
+        for name, given in training["optimizer"].items()
+    }
+    return {**parameters, "training": training}
 
 
 def flattened(tree: Any, path: str = "") -> dict[str, Any]:

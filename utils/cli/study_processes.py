@@ -50,11 +50,11 @@ class Processes(Generic[K]):
         Args:
             key: what it is told by.
             command: program and arguments.
-            log: receives what it prints, after what earlier ones printed.
+            log: receives what it prints, in place of what an earlier one printed.
         """
         with writing(log):
             log.parent.mkdir(parents=True, exist_ok=True)
-            stream = log.open("ab")
+            stream = log.open("wb")
         with stream:
             self._running[key] = subprocess.Popen(
                 command,

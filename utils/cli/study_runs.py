@@ -169,15 +169,13 @@ def written_rate(resolved: "Resolved") -> float | None:
 
 
 def clip_norm(resolved: "Resolved") -> float | None:
-    """Norm to which a set's gradients are clipped, together or each variable's; None: they are not.
+    """Norm to which a set's gradients are clipped, all together; None: they are not.
 
-    A variable's gradient is never longer than all together, so below ``clipnorm`` none is clipped.
+    Norms of single variables (``clipnorm``) cannot be told from that of all together.
     """
     (arguments,) = resolved.settings.training.optimizer.values()
-    for key in ("global_clipnorm", "clipnorm"):
-        if (arguments or {}).get(key) is not None:
-            return float(arguments[key])
-    return None
+    norm = (arguments or {}).get("global_clipnorm")
+    return None if norm is None else float(norm)
 
 
 def last_words(log: Path, status: int) -> str:

@@ -125,7 +125,19 @@ class ScheduleSettings(Section):
     patience: Annotated[int, Field(ge=0)] = Field(
         5, description="plateau: so many epochs may pass; Keras' own callback counts one more"
     )
-    metric: str = Field("val_loss", description="plateau: a column of history.csv")
+    metric: str = Field(
+        "val_loss", description="plateau: a column of history.csv that ends in `loss`"
+    )
+
+    @model_validator(mode="after")
+    def plateau_falls(self) -> "ScheduleSettings":
+        """Refuse a plateau of what is better high: it would count every better epoch as worse."""
+        if self.kind == "plateau" and not self.metric.endswith("loss"):
+            raise misplaced(
+                "training.schedule.metric",
+                f"a plateau is of what should fall, and {self.metric} does not end in 'loss'",
+            )
+        return self
 
 
 class TrainingSettings(Section):

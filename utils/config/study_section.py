@@ -26,7 +26,16 @@ class SearchSettings(Section):
     learning_rates: Many[Positive] = Field(
         (), description="rates of the arms that have no `learning_rates` of their own"
     )
-    epochs: Count = Field(1, description="of each short run")
+    epochs: Count = Field(
+        1,
+        description="of each short run, which is judged by the last of them; a rate that does well "
+        "in so many and diverges later loses its arm",
+    )
+    widen: Annotated[int, Field(ge=0)] = Field(
+        3,
+        description="while the best rate of an arm is the greatest or the least of those tried, "
+        "the next one beyond is tried too, at most so many an arm",
+    )
 
 
 class StudySettings(Section):
@@ -61,7 +70,9 @@ class StudySettings(Section):
         "`-s STUDY/ARM` goes on from there. Runs of the search always end so",
     )
     jobs: Count | None = Field(
-        None, description="runs at a time, which share the cores; null: half as many as cores"
+        None,
+        description="runs at a time, which share the cores; null: half as many as cores, and one "
+        "where there is a GPU",
     )
 
     @model_validator(mode="after")

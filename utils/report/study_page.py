@@ -4,16 +4,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from utils.report.html import Headline, write_page
+from utils.report.measures import headline_measures
 from utils.report.plots_study import curves_picture, search_picture, steps_picture
 from utils.report.section import Section
-from utils.report.study import Study
-from utils.report.study_tables import (
-    arms_table,
-    rate,
-    runs_table,
-    search_table,
-    steps_table,
-)
+from utils.report.study import PAIRED, Study
+from utils.report.study_arms import End
+from utils.report.study_cells import rate
+from utils.report.study_statistics import Difference, Verdict
+from utils.report.study_steps import gradients_table, logged_lengths, steps_table
+from utils.report.study_tables import arms_table, runs_table, scores_table, search_table
 from utils.report.tables import Column, Row, Table
 
 
@@ -58,32 +57,72 @@ def _order(study: Study) -> list[str]:
     if study.best is None:
         return ["No arm finished a run."]
     differences = {arm.name: study.to_best(arm) for arm in study.arms}
-    several = {name: one for name, one in differences.items() if one is not None and one.n > 1}
-    groups = {
-        "Worse, by intervals that leave 0 out": [n for n, one in several.items() if one.is_clear],
-        "Not told apart from it by these seeds": [
-            name for name, one in several.items() if not one.is_clear
-        ],
-        "By one seed alone, so without an interval": [
-            name for name, one in differences.items() if one is not None and one.n == 1
-        ],
+    ahead = any(one.favours(study.mode) for one in differences.values() if one is not None)
+    which = ", of the arms that finished most seeds" if ahead else ""
+    groups = _by_verdict(
+        differences,
+        study.mode,
+        {
+            "worse": "Worse, by intervals that leave 0 out",
+            "better": "Better on the seeds that both finished, by intervals that leave 0 out",
+            "open": "Not told apart from it by these seeds",
+            "single": "By one seed alone, so without an interval",
+        },
+    )
+    groups["Not compared, as it finished none of their seeds"] = [
+        arm.name
+        for arm in study.arms
+        if arm.values and arm is not study.best and differences[arm.name] is None
+    ]
+    return [f"Best by {study.metric}{which}: {study.best.name}.", *_told(groups)]
+
+
+def _by_verdict(
+    differences: Mapping[str, Difference | None], mode: str, words: Mapping[Verdict, str]
+) -> dict[str, list[str]]:
+    """Names of arms by what is said of them; those without a difference are left out."""
+    known = {name: one.verdict(mode) for name, one in differences.items() if one is not None}
+    return {
+        text: [name for name, found in known.items() if found == verdict]
+        for verdict, text in words.items()
     }
-    return [f"Best by {study.metric}: {study.best.name}.", *_told(groups)]
+
+
+def steps_findings(study: Study) -> tuple[str, ...]:
+    """What the first steps say in words: whose mean loss differs from the reference's."""
+    if study.reference is None:
+        return ()
+    name, told = study.reference.name, []
+    for steps in logged_lengths(study):
+        first = f"First {steps} steps"
+        differences = {arm.name: study.to_reference(arm, steps) for arm in study.arms}
+        words: dict[Verdict, str] = {
+            "better": f"{first}, less mean loss than {name}, by intervals that leave 0 out",
+            "worse": f"{first}, more mean loss than {name}, by intervals that leave 0 out",
+            "open": f"{first}, not told apart from {name} by these seeds",
+            "single": f"{first}, compared with {name} by one seed alone",
+        }
+        told += _told(_by_verdict(differences, "min", words))
+    return tuple(told)
 
 
 def _losses(study: Study) -> list[str]:
+    ends: tuple[tuple[End, str], ...] = (("diverged", "Diverged"), ("failed", "Failed"))
     groups = {
         words: [
-            f"{arm.name} ({arm.count(state)} of {len(arm.runs)})"
+            f"{arm.name} ({arm.count(end)} of {len(arm.runs)})"
             for arm in study.arms
-            if arm.count(state)
+            if arm.count(end)
         ]
-        for state, words in (("diverged", "Diverged"), ("failed", "Failed"))
+        for end, words in ends
     }
     groups["Diverged at every learning rate of the search"] = [
         arm.name
         for arm in study.arms
-        if arm.searched and all(run.state == "diverged" for run in arm.searched)
+        if arm.searched and all(run.end == "diverged" for run in arm.searched)
+    ]
+    groups["Left out, as a run of the search failed"] = [
+        arm.name for arm in study.arms if arm.search_end == "search failed"
     ]
     return _told(groups)
 
@@ -116,14 +155,18 @@ def _sections(study: Study, parameters_yaml: str) -> list[Section]:
     sections.append(
         Section("Arms", items=findings(study), tables=(arms_table(study),), figures=figures)
     )
+    if headline_measures(study.measured):
+        sections.append(Section("Test", tables=(scores_table(study),)))
     if any(run.losses for run in runs):
-        paired = {
-            None: "",
-            True: "The first loss is the same in all arms of a seed, to the last digit.",
-            False: "The first losses of a seed differ from arm to arm: they are not paired.",
-        }[study.is_paired]
-        tables, figures = (steps_table(study),), (steps_picture(study),)
-        sections.append(Section("First steps", paired, tables=tables, figures=figures))
+        sections.append(
+            Section(
+                "First steps",
+                _pairing(study),
+                items=steps_findings(study),
+                tables=(steps_table(study), gradients_table(study)),
+                figures=(steps_picture(study),),
+            )
+        )
     if any(arm.searched for arm in study.arms):
         tables, figures = (search_table(study),), (search_picture(study),)
         sections.append(Section("Search", tables=tables, figures=figures))
@@ -133,3 +176,20 @@ def _sections(study: Study, parameters_yaml: str) -> list[Section]:
     sections.append(Section("Runs", tables=(runs_table(study),), folded=True))
     sections.append(Section("Parameters", listing=parameters_yaml, folded=True))
     return sections
+
+
+def _pairing(study: Study) -> str:
+    """Whether the arms of a seed begin with one loss; "" where that is not known."""
+    if study.is_paired is None:
+        return ""
+    if study.is_paired_exactly:
+        return "The first loss is the same in all arms of a seed, to the last digit."
+    if study.is_paired:
+        return (
+            f"The first losses of a seed agree in all arms to a relative {PAIRED:g}, though not to "
+            "the last digit, as they do where runs had other numbers of threads."
+        )
+    return (
+        f"The first losses of a seed differ from arm to arm by more than a relative {PAIRED:g}: "
+        "they are not paired."
+    )

@@ -89,10 +89,14 @@ class KeepState(keras.callbacks.Callback):
         progress: changed in place after each epoch.
         settings: the section ``training``: which epoch counts as the best, when to stop, how often
             a checkpoint is written. The state after the last epoch is always saved.
+        steps: batches per epoch.
     """
 
-    def __init__(self, *, folder: Path, progress: Progress, settings: TrainingSettings) -> None:
+    def __init__(
+        self, *, folder: Path, progress: Progress, settings: TrainingSettings, steps: int
+    ) -> None:
         super().__init__()
+        self.steps, self.rate = steps, math.nan
         self.folder = folder
         self.progress = progress
         self.settings = settings
@@ -100,6 +104,12 @@ class KeepState(keras.callbacks.Callback):
         self.earlier = progress.seconds
         self.start = time.monotonic()
         (folder / DIVERGED).unlink(missing_ok=True)
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Take the learning rate of the epoch's last step; after it, it is that of the next one."""
+        if batch + 1 == self.steps:
+            rate = self.model.optimizer.learning_rate
+            self.rate = float(keras.ops.convert_to_numpy(rate))
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Take the epoch's numbers; stop with a sentence when the loss is no number.
@@ -114,7 +124,7 @@ class KeepState(keras.callbacks.Callback):
                 f"training: the loss became {row['loss']} in epoch {number}; lower "
                 "training.optimizer's learning_rate, or look for silent or extreme clips."
             )
-        row["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        row["learning_rate"] = self.rate
         self.progress.history.append(row)
         if number > self.select.after_epoch and self._is_better(row[self.select.metric]):
             self.progress.best_epoch = number

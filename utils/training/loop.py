@@ -26,7 +26,7 @@ class Trained:
     Attributes:
         model: the network with the best epoch's weights, in float32.
         history: one row per epoch: epoch (from 1), loss, metrics and their ``val_`` twins, and the
-            learning rate that the epoch ended with.
+            learning rate of the epoch's last step.
         best_epoch: epoch of the weights; the last one where no epoch competed.
         stopped_early: whether ``patience`` ended the training before its last epoch.
         seconds: time spent on all epochs, by this process and those before it.
@@ -141,7 +141,9 @@ def _run_epochs(
         meter = Meter()
         heard = metered(model, meter)
         callbacks.append(own.LogSteps(log=log, meter=meter, steps=steps))
-    callbacks.append(own.KeepState(folder=folder, progress=progress, settings=settings))
+    callbacks.append(
+        own.KeepState(folder=folder, progress=progress, settings=settings, steps=steps)
+    )
     if settings.schedule.kind == "plateau" and (highest := first_rate(settings)) is not None:
         callbacks.append(own.FallOnPlateau(progress=progress, settings=settings, highest=highest))
     shown = None

@@ -33,6 +33,9 @@ asked = json.loads(sys.argv[1])
 marks, folder = Path(asked["marks"]), Path(asked["folder"])
 told = [asked["set_id"], asked["seed"], asked["epochs"], os.getpid()]
 began = time.time()
+(marks / f"began-{os.getpid()}").touch()
+while len(list(marks.glob("began-*"))) < asked["meet"] and time.time() < began + 60:
+    time.sleep(0.01)
 time.sleep(asked["sleep"])
 rate, seed = asked["rate"], asked["seed"]
 if rate == 13.0 and not (marks / "mended").exists():
@@ -46,14 +49,15 @@ if rate >= 100.0:
     sys.exit(2)
 least = 0.25 + (0.5 if "sgd" in asked["set_id"] else 0.0) + abs(math.log10(rate) + 2) + seed / 64
 curve = [least + 0.125 * abs(epoch - 2) for epoch in range(1, asked["epochs"] + 1)]
+curve = [math.nan] * len(curve) if rate == 14.0 else curve
 rows = [f"{number},{value}" for number, value in enumerate(curve, 1)]
 (folder / "history.csv").write_text("\\n".join(["epoch,val_loss", *rows]))
 if asked["log"]:
     steps = [f"{n},1,{seed + 4 / n},{n},{n / 100}" for n in range(1, 11)]
     header = "step,epoch,loss,gradient_norm,seconds"
     (folder / "steps.csv").write_text("\\n".join([header, *steps]))
+time.sleep(asked["late"])
 (folder / "stages.json").write_text(json.dumps({"training": {"seconds": 2.5}}))
-time.sleep(asked["tests"])
 if asked["whole"]:
     (folder / "results.json").write_text("{}")
 threads = os.environ.get("TF_NUM_INTRAOP_THREADS")
@@ -67,7 +71,9 @@ class Toy:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.behaviour = {"sleep": 0.0, "tests": 0.0, "log": False}
+        self.behaviour = {"sleep": 0.0, "late": 0.0, "meet": 0, "log": False}
+        self.gpus = 0
+        self.asked: list[list[str]] = []  # commands that ask whether networks can be built
         self.commands: list[list[str]] = []
         self.arguments = ["--data", str(folder)]
 
@@ -87,6 +93,11 @@ class Toy:
         told |= {"folder": str(asked.folder), "marks": str(self.folder), "rate": asked.rate}
         return [sys.executable, "-S", "-c", STUB, json.dumps(told | self.behaviour)]
 
+    def ask(self, command):
+        """In place of the process that builds networks and looks for GPUs."""
+        self.asked.append(command)
+        return self.gpus
+
     def add(self, lines: str) -> None:
         """Add lines to the study."""
         with (self.folder / "task.yaml").open("a") as stream:
@@ -97,6 +108,8 @@ class Toy:
         path = self.folder / "made.jsonl"
         lines = path.read_text().splitlines() if path.exists() else []
         path.unlink(missing_ok=True)
+        for mark in self.folder.glob("began-*"):
+            mark.unlink()
         return sorted(json.loads(line) for line in lines)
 
     def names(self) -> list[tuple[str, int]]:
@@ -127,6 +140,7 @@ def study(tmp_path, monkeypatch) -> Toy:
 
     monkeypatch.setattr(datasets, "load", load)
     monkeypatch.setattr(backend, "start", lambda **given: ())
+    monkeypatch.setattr("utils.cli.studies.ask", toy.ask)
     monkeypatch.setattr(
         StudyCommand, "_command", lambda command, asked: toy.command(command, asked)
     )

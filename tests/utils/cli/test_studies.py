@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from utils.cli.study_progress import StudyProgress
+from utils.errors import UserError
 
 ALL = [("s/adam", 0), ("s/adam", 1), ("s/sgd", 0), ("s/sgd", 1)]
 
@@ -45,8 +46,8 @@ def test_a_run_is_a_command_of_the_script_with_the_same_arguments(study, tmp_pat
     more = ("-p", tmp_path / "my.yaml", "--tensorboard", "--override", "training.batch_size=5")
     assert study("-s", "s", "--seed", "7", *more) == 0
     assert study.commands[0] == [
-        sys.executable, str(tmp_path / "toy.py"), "-s", "s/sgd", "--seed", "7",
-        "-p", str(tmp_path / "my.yaml"), "--data", str(tmp_path), "--tensorboard",
+        sys.executable, str(tmp_path / "toy.py"), "-s", "s/sgd", "--seed", "7", "--tensorboard",
+        "-p", str(tmp_path / "my.yaml"), "--data", str(tmp_path),
         "--override", "training.batch_size=5",
     ]  # fmt: skip
     assert study.outcome["seeds"] == [7]
@@ -82,36 +83,6 @@ def test_other_parameters_are_another_study(study, tmp_path):
         assert study("-s", "s", "--override", override) == 0
         same = override == "study.metric=val_loss"  # which is that of the base
         assert ((tmp_path / "runs/s/latest").resolve() == first) is same
-
-
-SEARCH = "      search: {learning_rates: [0.1, 0.01, 100.0], epochs: 2}\n"
-
-
-def test_each_arm_runs_with_the_best_rate_of_its_search(study, capsys):
-    study.add(SEARCH)
-    assert study("-s", "s") == 0
-    made = study.made()
-    short = [(set_id, seed) for set_id, seed, epochs, *_ in made if epochs == 2]
-    assert short == [("s/adam@0.01", 0), ("s/adam@0.1", 0), ("s/sgd", 0), ("s/sgd@0.01", 0)]
-    long = [(set_id, seed) for set_id, seed, epochs, *_ in made if epochs == 3]
-    assert long == [(f"s/{arm}@0.01", seed) for arm in ("adam", "sgd") for seed in (0, 1)]
-    assert study.commands[0][-2:] == ["--override", "training.epochs=2"]
-    sgd = study.arm("sgd")
-    assert sgd["learning_rate"] == 0.01
-    states = {run["learning_rate"]: (run["state"], run["best"]) for run in sgd["search"]}
-    assert states == {0.1: ("done", 1.75), 0.01: ("done", 0.75), 100.0: ("diverged", None)}
-    printed = " ".join(capsys.readouterr().out.split())
-    assert "sgd: the least learning rate that was tried is the best" in printed
-    assert study("-s", "s") == 0
-    assert study.names() == []  # what diverged is not tried again
-
-
-def test_an_arm_that_is_not_searched_keeps_its_rate(study):
-    study.add(SEARCH)
-    none = "study.arms.sgd.learning_rates=[]"
-    assert study("-s", "s", "--override", none) == 0
-    assert [name for name in study.names() if "sgd" in name[0]] == [("s/sgd", 0), ("s/sgd", 1)]
-    assert (study.arm("sgd")["learning_rate"], study.arm("sgd")["search"]) == (0.1, [])
 
 
 WILD = "study.arms.sgd.training.optimizer.SGD.learning_rate=100.0"
@@ -152,29 +123,53 @@ def test_a_run_that_fails_stops_no_other_and_is_told_at_the_end(study, tmp_path,
     assert study.names() == ALL[2:]
 
 
-def test_an_arm_whose_search_fails_is_left_out(study):
-    study.add("      search: {learning_rates: [13.0, 0.1]}\n")
-    assert study("-s", "s", "--override", "study.arms.adam.learning_rates=[]") == 2
-    assert study.names() == [*ALL[:2], ("s/sgd", 0)]  # the short run with the other rate
-    assert study.arm("sgd")["runs"] == []
-
-
 def test_so_many_run_at_a_time_and_share_the_cores(study, monkeypatch):
     import joblib
 
     monkeypatch.setattr(joblib, "cpu_count", lambda: 6)
-    study.behaviour["sleep"] = 0.3
+    study.behaviour["meet"] = 3  # none ends before three have begun
     assert study("-s", "s") == 0
     made = study.made()
     spans = [(began, over) for *_, began, over, _ in made]
     at_once = [sum(a <= began < b for a, b in spans) for began, _ in spans]
     assert max(at_once) == 3  # half as many as cores
     assert {threads for *_, threads in made} == {"2"}
-    assert study("-s", "s", "--override", "study.jobs=1", "--overwrite") == 0
+    study.behaviour["meet"] = 2
+    assert study("-s", "s", "--seed", "0", "--overwrite") == 0
+    assert {threads for *_, threads in study.made()} == {"3"}  # of two runs that there are
+
+
+@pytest.mark.parametrize(("gpus", "more"), [(0, ("--override", "study.jobs=1")), (1, ())])
+def test_they_run_one_by_one_where_that_is_asked_for_and_on_a_gpu(study, gpus, more):
+    study.gpus = gpus
+    assert study("-s", "s", *more) == 0
     made = study.made()
     spans = sorted((began, over) for *_, began, over, _ in made)
+    assert len(spans) == len(ALL)
     assert all(one[1] <= two[0] for one, two in itertools.pairwise(spans))
     assert {threads for *_, threads in made} == {None}  # all of them
+
+
+def test_on_a_gpu_so_many_run_at_a_time_as_the_study_says(study):
+    study.gpus, study.behaviour["meet"] = 1, 2
+    assert study("-s", "s", "--override", "study.jobs=2") == 0
+    assert study.names() == ALL
+
+
+def test_every_arm_is_built_before_any_run_and_not_again_for_nothing(study, monkeypatch, capsys):
+    def refuse(command):
+        raise UserError("set s/sgd: training.optimizer: unknown optimiser 'SDG'.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("utils.cli.studies.ask", refuse)
+        assert study("-s", "s") == 2
+    assert "error: set s/sgd: training.optimizer" in capsys.readouterr().err
+    assert study.commands == []
+    assert study("-s", "s") == 0
+    (command,) = study.asked
+    assert command[2:5] == ["-s", "s/sgd,s/adam", "--check_only"]
+    assert study("-s", "s") == 0
+    assert len(study.asked) == 1
 
 
 def is_alive(pid: int) -> bool:
@@ -185,7 +180,13 @@ def is_alive(pid: int) -> bool:
     return True
 
 
-def test_an_interruption_ends_the_runs_and_the_same_command_goes_on(study, monkeypatch, capsys):
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [((), "the same command goes on"), (("--overwrite",), "command without --overwrite goes on")],
+)
+def test_an_interruption_ends_the_runs_and_the_command_goes_on(
+    study, monkeypatch, capsys, more, words
+):
     study.behaviour["sleep"] = 30.0
     begun: list[int] = []
     before = set(children())  # other tests may have left workers that are still there
@@ -197,11 +198,11 @@ def test_an_interruption_ends_the_runs_and_the_same_command_goes_on(study, monke
     with monkeypatch.context() as patch:
         patch.setattr(StudyProgress, "draw", interrupt)
         start = time.monotonic()
-        assert study("-s", "s", "--override", "study.jobs=2") == 130
+        assert study("-s", "s", *more, "--override", "study.jobs=2") == 130
         assert time.monotonic() - start < 25
     assert len(begun) >= 2
     assert not any(is_alive(pid) for pid in begun)
-    assert "the same command goes on from here" in capsys.readouterr().err
+    assert words in capsys.readouterr().err
     study.behaviour["sleep"] = 0.0
     assert study("-s", "s", "--override", "study.jobs=2") == 0
     assert study.names() == ALL
@@ -213,16 +214,42 @@ def children() -> list[str]:
 
 
 def test_a_run_that_only_trains_ends_with_its_training(study):
-    study.behaviour["tests"] = 60.0
-    start = time.monotonic()
-    assert study("-s", "s", "--override", "study.whole=false") == 0
-    assert time.monotonic() - start < 50
-    assert study.names() == []  # none came to its end
-    assert study.outcome["best"] == "adam"
+    study.add("      search: {learning_rates: [0.1, 0.01], epochs: 2, widen: 0}\n")
+    assert study("-s", "s") == 0
+    short = ["training.epochs=2" in command for command in study.commands]
+    assert ["--until_trained" in command for command in study.commands] == short
+    assert {True, False} == set(short)
+    study.commands.clear()
+    assert study("-s", "s", "--override", "study.whole=false", "--overwrite") == 0
+    assert all("--until_trained" in command for command in study.commands)
+
+
+NOWHERE = "study.arms.sgd.training.optimizer.SGD.learning_rate=14.0"
+
+
+def test_a_run_whose_metric_is_never_a_number_diverged(study, capsys):
+    assert study("-s", "s", "--override", NOWHERE) == 0
+    runs = study.arm("sgd")["runs"]
+    assert [(run["state"], run["problem"]) for run in runs] == [
+        ("diverged", "val_loss is no number after any epoch")
+    ] * 2
+    assert "Diverged: sgd (2 of 2)." in capsys.readouterr().out
+
+
+def test_arms_that_differ_by_a_rate_that_is_searched_are_the_same(study, capsys):
+    study.add("      search: {learning_rates: [0.1, 0.01]}\n")
+    written = "study.arms.adam.training.optimizer={SGD: {learning_rate: 0.5}}"
+    assert study("-s", "s", "--override", written) == 2
+    assert "its arms sgd and adam are the same" in capsys.readouterr().err
+    own = "study.arms.adam.learning_rates=[0.1]"
+    assert study("-s", "s", "--override", written, own) == 0
 
 
 def test_a_metric_that_no_epoch_reports_is_told_with_those_that_there_are(study, capsys):
+    study.behaviour["late"] = 60.0
+    start = time.monotonic()
     assert study("-s", "s", "--override", "study.metric=val_los", "study.mode=min") == 2
+    assert time.monotonic() - start < 40  # and not only after the first run
     message = capsys.readouterr().err
     assert "no epoch reports 'val_los'. Did you mean 'val_loss'?" in message
 
@@ -241,9 +268,10 @@ def test_first_steps_are_told(study, capsys):
     assert "First steps" in capsys.readouterr().out
 
 
-def test_two_processes_do_not_run_one_study(study, tmp_path, capsys):
+def test_two_processes_do_not_run_one_study(study, tmp_path, capsys, monkeypatch):
     import fcntl
 
+    monkeypatch.setattr("utils.run._LOCK_SECONDS", 0.1)
     assert study("-s", "s") == 0
     with ((tmp_path / "runs/s/latest").resolve() / ".lock").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -127,7 +127,7 @@ def test_an_epoch_whose_metric_is_no_number_is_never_the_best(tmp_path):
     select = SelectSettings(metric="val_loss", mode="min", after_epoch=0)
     progress = Progress.new()
     chosen = settings(select=select, epochs=99, checkpoint_epochs=99)
-    keep = KeepState(folder=tmp_path, progress=progress, settings=chosen)
+    keep = KeepState(folder=tmp_path, progress=progress, settings=chosen, steps=STEPS)
     keep.set_model(compile_model(build(), chosen))
     for epoch, value in enumerate((float("nan"), 0.5, 0.1)):
         keep.on_epoch_end(epoch, {"loss": 1.0, "val_loss": value})
@@ -135,7 +135,9 @@ def test_an_epoch_whose_metric_is_no_number_is_never_the_best(tmp_path):
 
 
 COSINE = ScheduleSettings(kind="cosine", warmup_epochs=1.5, final=0.1)
-PLATEAU = ScheduleSettings(kind="plateau", factor=0.5, patience=0, metric="epoch")  # which rises
+STEP = ScheduleSettings(kind="step", step_epochs=2, factor=0.5)
+PLATEAU = ScheduleSettings(kind="plateau", factor=0.5, patience=0)
+NEVER_LOWER = "utils.training.schedule.THRESHOLD", 0.999  # so that no epoch counts as better
 
 
 def kill_after(monkeypatch, epoch, train):
@@ -154,8 +156,9 @@ def kill_after(monkeypatch, epoch, train):
         train()
 
 
-@pytest.mark.parametrize("schedule", [ScheduleSettings(), COSINE, PLATEAU])
+@pytest.mark.parametrize("schedule", [ScheduleSettings(), COSINE, STEP, PLATEAU])
 def test_a_training_cut_off_goes_on_with_the_same_curve(tmp_path, monkeypatch, schedule):
+    monkeypatch.setattr(*NEVER_LOWER)
     undisturbed = run(tmp_path / "whole", schedule=schedule)
     kill_after(monkeypatch, 3, lambda: run(tmp_path / "cut", schedule=schedule))
     resumed = run(tmp_path / "cut", schedule=schedule)
@@ -168,7 +171,7 @@ def test_a_training_cut_off_goes_on_with_the_same_curve(tmp_path, monkeypatch, s
 
 def test_the_learning_rate_follows_the_schedule_step_by_step(tmp_path):
     trained = run(tmp_path, schedule=COSINE)
-    steps = np.arange(1, EPOCHS + 1) * STEPS
+    steps = np.arange(1, EPOCHS + 1) * STEPS - 1  # the last of each epoch, counted from 0
     cosine = (1 + np.cos(np.pi * (steps - 9) / (EPOCHS * STEPS - 9))) / 2
     expected = 0.001 * np.where(steps < 9, steps / 9, 0.1 + 0.9 * cosine)
     found = [row["learning_rate"] for row in trained.history]
@@ -177,7 +180,13 @@ def test_the_learning_rate_follows_the_schedule_step_by_step(tmp_path):
     assert [row["learning_rate"] for row in constant] == pytest.approx([0.001])
 
 
-def test_the_learning_rate_falls_from_epoch_to_epoch_on_a_plateau(tmp_path):
+def test_the_learning_rate_of_an_epoch_is_that_of_its_own_steps(tmp_path):
+    found = [row["learning_rate"] for row in run(tmp_path, schedule=STEP).history]
+    np.testing.assert_allclose(found, 0.001 * np.array([1, 1, 0.5, 0.5, 0.25]), rtol=1e-6)
+
+
+def test_the_learning_rate_falls_from_epoch_to_epoch_on_a_plateau(tmp_path, monkeypatch):
+    monkeypatch.setattr(*NEVER_LOWER)
     found = [row["learning_rate"] for row in run(tmp_path, schedule=PLATEAU).history]
     np.testing.assert_allclose(found, 0.001 * np.array([1, 1, 0.5, 0.25, 0.125]), rtol=1e-6)
 
@@ -208,7 +217,7 @@ def test_patience_counts_competing_epochs_without_a_better_one(
     select = SelectSettings(metric="val_loss", mode="min", after_epoch=after_epoch)
     chosen = settings(select=select, patience=patience, checkpoint_epochs=99)
     progress = Progress.new()
-    keep = KeepState(folder=tmp_path, progress=progress, settings=chosen)
+    keep = KeepState(folder=tmp_path, progress=progress, settings=chosen, steps=STEPS)
     keep.set_model(compile_model(build(), chosen))
     for epoch, value in enumerate(curve):
         keep.on_epoch_end(epoch, {"loss": 1.0, "val_loss": value})
@@ -323,8 +332,8 @@ def test_a_loss_that_is_no_number_stops_the_training(tmp_path):
         ({"optimizer": {"SGD": {"learning_rate": "fast"}}}, "training.optimizer.SGD: Argument"),
         ({"select": SelectSettings(metric="val_acc")}, "no epoch reports 'val_acc'"),
         (
-            {"schedule": ScheduleSettings(kind="plateau", metric="val_los")},
-            "training.schedule.metric: no epoch reports 'val_los'",
+            {"schedule": ScheduleSettings(kind="plateau", metric="vel_loss")},
+            "training.schedule.metric: no epoch reports 'vel_loss'",
         ),
     ],
 )

@@ -68,6 +68,12 @@ def test_rates_fall_on_a_plateau_as_those_of_pytorch(values, falls):
     assert plateau_rate(HIGHEST, values, wanted) == pytest.approx(HIGHEST * 0.25**falls)
 
 
+def test_a_plateau_of_what_should_rise_is_refused():
+    with pytest.raises(ValueError, match="val_accuracy does not end in 'loss'"):
+        ScheduleSettings(kind="plateau", metric="val_accuracy")
+    assert ScheduleSettings(kind="cosine", metric="val_accuracy")  # which has no effect
+
+
 @pytest.mark.parametrize("kind", ["step", "plateau"])
 def test_steps_and_plateaus_have_no_warm_up(kind):
     with pytest.raises(ConfigError, match=f"kind {kind} has no warm-up"):
