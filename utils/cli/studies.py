@@ -1,10 +1,9 @@
 """Run a study: search each arm's learning rate, run every arm with every seed, compare them."""
 
-import math
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -321,10 +320,10 @@ class StudyCommand:
         if asked.has_diverged:
             return asked.outcome(metric, state="diverged", problem="the loss became no number")
         if status == 0 and asked.is_over:
-            if any(map(math.isfinite, asked.curve(metric))):
-                return asked.outcome(metric, state="done")
-            problem = f"{metric} is no number after any epoch"
-            return asked.outcome(metric, state="diverged", problem=problem)
+            done = asked.outcome(metric, state="done")
+            if done.end == "done":
+                return done
+            return replace(done, state=done.end, problem=f"{metric} is no number after any epoch")
         problem = last_words(folder / LOGS / asked.log_name, status)
         return asked.outcome(metric, state="failed", problem=problem)
 

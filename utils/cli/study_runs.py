@@ -9,7 +9,7 @@ from utils.config.places import nearest_or_all
 from utils.errors import ConfigError
 from utils.experiment.records import read_history
 from utils.files import read_json
-from utils.report.study import StudyRun
+from utils.report.study import StudyRun, overall_scores
 from utils.training.steps import DIVERGED, NAME, read_steps
 
 if TYPE_CHECKING:
@@ -107,6 +107,7 @@ class Asked:
 
         Raises:
             ConfigError: when there is no such column.
+            UserError: for a results.json that is none.
         """
         steps = [read_steps(place / NAME) for place in self._places]
         seconds = [_training(place) for place in self._places]
@@ -124,6 +125,7 @@ class Asked:
             step_seconds=_means([[step.seconds for step in rows] for rows in steps]),
             seconds=sum(known) if len(known) == len(seconds) else None,
             problem=problem,
+            scores=overall_scores(self.folder) if self.whole else {},
         )
 
 

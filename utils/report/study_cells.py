@@ -2,7 +2,7 @@
 
 import math
 import statistics
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from utils.report.measures import MISSING
 from utils.report.study_statistics import Difference, Spread
@@ -19,6 +19,14 @@ def rate(value: float | None) -> str:
 def number(value: float | None, form: str) -> str:
     """A number in a form, a dash where there is none."""
     return MISSING if value is None or not math.isfinite(value) else form.format(value)
+
+
+def mean_cell(spread: Spread | None, write: Callable[[float], str]) -> str:
+    """Mean and standard deviation, ``0.50 ± 0.13``; of one value that alone."""
+    if spread is None:
+        return MISSING
+    more = "" if spread.deviation is None else f" ± {write(spread.deviation)}"
+    return f"{write(spread.mean)}{more}"
 
 
 class Writer:
@@ -40,11 +48,8 @@ class Writer:
         return number(value, f"{{:{'+' if sign else ''}{form}}}")
 
     def mean(self, spread: Spread | None) -> str:
-        """Mean and standard deviation, ``0.50 ± 0.13``; of one value that alone."""
-        if spread is None:
-            return MISSING
-        more = "" if spread.deviation is None else f" ± {self(spread.deviation)}"
-        return f"{self(spread.mean)}{more}"
+        """Mean and standard deviation of values of the column."""
+        return mean_cell(spread, self)
 
     def difference(self, difference: Difference | None) -> tuple[str, str]:
         """Two cells: a difference with its sign, and its interval."""

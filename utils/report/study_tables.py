@@ -1,9 +1,9 @@
 """Tables of a study: its arms, their test scores, the search of learning rates, every run."""
 
-from utils.report.measures import MISSING, Measure, headline_measures
+from utils.report.measures import MISSING, headline_measures
 from utils.report.study import Study, StudyArm, StudyRun
 from utils.report.study_arms import End
-from utils.report.study_cells import RATIO, Writer, number, rate, seeds
+from utils.report.study_cells import RATIO, Writer, mean_cell, number, rate, seeds
 from utils.report.study_steps import gradients_table, steps_table
 from utils.report.tables import Column, Row, Table
 
@@ -99,7 +99,13 @@ def scores_table(study: Study) -> Table:
         Column("n"),
     )
     rows = [
-        Row((arm.name, *(_score(arm, measure) for measure in measures), str(len(arm.tested))))
+        Row(
+            (
+                arm.name,
+                *(mean_cell(arm.score(measure.key), measure.number) for measure in measures),
+                str(len(arm.tested)),
+            )
+        )
         for arm in study.arms
     ]
     note = (
@@ -107,14 +113,6 @@ def scores_table(study: Study) -> Table:
         "seeds that are done and tested. Nothing in this study was chosen by them."
     )
     return Table("Test", columns, tuple(rows), note)
-
-
-def _score(arm: StudyArm, measure: Measure) -> str:
-    spread = arm.score(measure.key)
-    if spread is None:
-        return MISSING
-    more = "" if spread.deviation is None else f" ± {measure.number(spread.deviation)}"
-    return f"{measure.number(spread.mean)}{more}"
 
 
 def search_table(study: Study) -> Table:

@@ -68,6 +68,16 @@ def test_what_is_done_is_found_and_what_was_removed_is_done_again(study, tmp_pat
     assert study.outcome == before
 
 
+def test_the_scores_of_the_test_part_are_shown(study, capsys):
+    assert study("-s", "s") == 0
+    (found,) = study.arm("adam")["test"].items()
+    assert found[0] == "accuracy"
+    assert (found[1]["mean"], found[1]["n"]) == (0.5625, 2)
+    assert "Scores of the test part" in capsys.readouterr().out
+    assert study("-s", "s", "--override", "study.whole=false", "study.seeds=[2]") == 0
+    assert study.arm("adam")["test"] == {}
+
+
 def test_overwrite_starts_every_run_anew(study):
     assert study("-s", "s") == 0
     study.made()

@@ -4,26 +4,22 @@ import os
 
 import pytest
 
+from tests.utils.datasets.trees import write_empty
 from utils.config.schema import ColumnSettings, DatasetSettings
 from utils.datasets.layout import audio_below, files_in, listed, refuse_layout, require_folder
 from utils.errors import DataError
 
 
-def write(root, *names):
-    for name in names:
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"")
-
-
 def test_audio_is_found_at_any_depth_and_sorted(tmp_path):
-    write(tmp_path, "b/deep/er.FLAC", "b/a.mp3", "a.wav", "notes.txt", ".hidden.wav", ".h/c.wav")
+    write_empty(
+        tmp_path, "b/deep/er.FLAC", "b/a.mp3", "a.wav", "notes.txt", ".hidden.wav", ".h/c.wav"
+    )
     found = [path.relative_to(tmp_path).as_posix() for path in audio_below(tmp_path)]
     assert found == ["a.wav", "b/a.mp3", "b/deep/er.FLAC"]
 
 
 def test_links_to_folders_are_followed_once(tmp_path):
-    write(tmp_path, "set/a/1.wav", "elsewhere/2.wav")
+    write_empty(tmp_path, "set/a/1.wav", "elsewhere/2.wav")
     (tmp_path / "set" / "b").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "set" / "c").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "set" / "a" / "up").symlink_to(tmp_path / "set")
@@ -42,7 +38,7 @@ def test_folders_that_may_not_be_read_are_told(tmp_path, monkeypatch):
 
 
 def test_a_folder_that_is_not_there_has_no_files(tmp_path):
-    write(tmp_path, "set/a.wav", "set/below/b.wav")
+    write_empty(tmp_path, "set/a.wav", "set/below/b.wav")
     assert files_in(tmp_path / "set") == {"a.wav"}
     assert files_in(tmp_path / "nowhere") == files_in(tmp_path / "set" / "a.wav") == set()
     require_folder(tmp_path / "set")

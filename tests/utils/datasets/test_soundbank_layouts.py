@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from tests.utils.datasets.trees import write_empty
 from utils.config.schema import ColumnSettings, DatasetSettings, ValidationSettings
 from utils.datasets.soundbank import UNDIVIDED, divide
 from utils.datasets.soundbank_layouts import find_backgrounds, find_clips, find_folders
@@ -13,15 +14,8 @@ RANDOM = ValidationSettings(method="random", amount=0.1)
 NONE = {"train": (), "validation": (), "test": ()}
 
 
-def write(root, *names):
-    for name in names:
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"")
-
-
 def test_a_folder_for_each_class_and_each_kind_of_background(tmp_path):
-    write(
+    write_empty(
         tmp_path,
         "foreground/Cat/123_0.wav",
         "foreground/Cat/123_1.wav",
@@ -64,8 +58,8 @@ def test_a_folder_for_each_class_and_each_kind_of_background(tmp_path):
 
 def test_parts_are_those_of_desed(tmp_path):
     for part in ("train", "validation", "eval"):
-        write(tmp_path, f"audio/{part}/soundbank/foreground/Cat/{part}.wav")
-    write(tmp_path, "audio/train/soundbank/background/sins/a.wav")
+        write_empty(tmp_path, f"audio/{part}/soundbank/foreground/Cat/{part}.wav")
+    write_empty(tmp_path, "audio/train/soundbank/background/sins/a.wav")
     pools = find_folders(tmp_path)
     assert {name: [s.path.stem for s in pool.sounds] for name, pool in pools.items()} == {
         "train": ["train"],
@@ -76,7 +70,7 @@ def test_parts_are_those_of_desed(tmp_path):
 
 
 def test_a_training_soundbank_alone_is_divided(tmp_path):
-    write(tmp_path, *(f"audio/train/soundbank/foreground/Cat/{n}_0.wav" for n in range(4)))
+    write_empty(tmp_path, *(f"audio/train/soundbank/foreground/Cat/{n}_0.wav" for n in range(4)))
     assert list(find_folders(tmp_path)) == [UNDIVIDED]
 
 
@@ -90,13 +84,13 @@ def test_a_training_soundbank_alone_is_divided(tmp_path):
     ],
 )
 def test_a_folder_without_sounds_is_told(tmp_path, names, problem):
-    write(tmp_path, *names)
+    write_empty(tmp_path, *names)
     with pytest.raises(DataError, match=problem):
         find_folders(tmp_path)
 
 
 def test_a_folder_that_may_not_be_read_is_told(tmp_path, monkeypatch):
-    write(tmp_path, "rain/a.wav")
+    write_empty(tmp_path, "rain/a.wav")
 
     def refuse(*_):
         raise PermissionError(13, "Permission denied")
@@ -107,7 +101,7 @@ def test_a_folder_that_may_not_be_read_is_told(tmp_path, monkeypatch):
 
 
 def test_backgrounds_of_any_folder(tmp_path):
-    write(tmp_path, "rain/a.wav", "b.ogg")
+    write_empty(tmp_path, "rain/a.wav", "b.ogg")
     assert [(s.name, s.label) for s in find_backgrounds(tmp_path)] == [
         ("b.ogg", tmp_path.name),
         ("rain/a.wav", "rain"),
@@ -126,7 +120,7 @@ def csv_set(root, folds):
         f"{name},{name[:3]},{folds[place % 4]},{name[:3]}{place % 4 // 2}"
         for place, name in enumerate(names)
     ]
-    write(root, *(f"audio/{name}" for name in names))
+    write_empty(root, *(f"audio/{name}" for name in names))
     (root / "meta.csv").write_text("\n".join(["filename,label,fold,group", *rows]), "utf-8")
     return DatasetSettings(
         name="csv", columns=ColumnSettings(fold="fold", group="group"), validation=RANDOM
