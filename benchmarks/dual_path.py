@@ -23,6 +23,7 @@ from utils.config.schema import ModelSettings
 
 TASK = Path(__file__).resolve().parent.parent / "task.yaml"
 SAMPLE_RATE = 8_000
+SOURCES = 2
 ROUNDS = 3
 
 
@@ -60,7 +61,7 @@ def measured(forms: dict[str, Any], asked: argparse.Namespace) -> list[dict[str,
     """Clock and processor seconds of each form: of a training step, of a separation."""
     rng = np.random.default_rng(0)
     clips = rng.standard_normal((asked.clips, round(asked.seconds * SAMPLE_RATE), 1), np.float32)
-    targets = rng.standard_normal((asked.clips, 2, clips.shape[1]), np.float32)
+    targets = rng.standard_normal((asked.clips, SOURCES, clips.shape[1]), np.float32)
     networks = {form: made(kind, asked.network, clips.shape[1:]) for form, kind in forms.items()}
     steps = {
         form: (lambda model=model: model.train_on_batch(clips, targets))
@@ -120,7 +121,7 @@ def made(kind: Any, network: str, shape: tuple[int, ...]) -> Any:
             ModelSettings(use=network),
             named=named,
             input_shape=shape,
-            constants={},
+            constants={"SOURCES": SOURCES},
             name=network,
             seed=0,
         )

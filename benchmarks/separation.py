@@ -54,7 +54,7 @@ def measure(resolved: Resolved, *, seconds: float) -> None:
         settings.model,
         named=resolved.models,
         input_shape=heard.input_shape,
-        constants={},
+        constants={"SOURCES": settings.dataset.speakers.number, "CHANNELS": heard.channels},
         name=settings.set_id,
         seed=0,
     )

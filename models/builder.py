@@ -38,8 +38,9 @@ def build(
         model: the set's ``model`` section.
         named: the ``models`` block of task.yaml (``Resolved.models``).
         input_shape: shape of one clip, without the batch: ``(mels, frames, 1)``.
-        constants: what the run knows: CLASS_COUNT, MELS, FRAMES. With CLASS_COUNT, each output
-            must be ``(batch, classes)`` or ``(batch, steps, classes)``.
+        constants: what the run knows: CLASS_COUNT, MELS, FRAMES; of separation SOURCES, CHANNELS.
+            With CLASS_COUNT, each output must be ``(batch, classes)`` or ``(batch, steps,
+            classes)``.
         name: name of the Keras model; characters that Keras refuses become ``_``.
         seed: seed of the initial weights and of dropout; sets Keras', NumPy's and Python's.
         more_inputs: shapes of further inputs by the name that ``from:`` calls them.

@@ -29,7 +29,7 @@ def magnitude_l1(truth: Any, estimates: Any) -> Any:
     return ops.sum(ops.mean(difference, axis=(2, 3, 4)), axis=1)
 
 
-def si_snr_pairs(truth: Any, estimates: Any, *, lengths: Any = None) -> Any:
+def si_snr_pairs(truth: Any, estimates: Any) -> Any:
     """SI-SNR of every estimate against every source.
 
     With ``s`` and ``e`` after their means are taken off: ``p = <e, s> s / |s|^2``, the score
@@ -40,8 +40,6 @@ def si_snr_pairs(truth: Any, estimates: Any, *, lengths: Any = None) -> Any:
     Args:
         truth: waveforms of the sources, (batch, sources, samples).
         estimates: of the network, (batch, scales, sources, samples).
-        lengths: samples of each clip, (batch,); what follows is padding and counts for nothing.
-            None takes all samples.
 
     Returns:
         dB, (batch, scales, estimates, sources).
@@ -58,13 +56,8 @@ def si_snr_pairs(truth: Any, estimates: Any, *, lengths: Any = None) -> Any:
             "expected (batch, sources, samples) and (batch, scales, sources, samples), received "
             f"{tuple(truth.shape)} and {tuple(estimates.shape)}"
         )
-    samples = ops.shape(truth)[-1]
-    counts = ops.full((1,), samples) if lengths is None else lengths
-    counts = ops.cast(counts, "int32")[:, None, None]
-    sounding = ops.cast(ops.arange(samples, dtype="int32") < counts, "float32")
-    counts = ops.cast(ops.maximum(counts, 1), "float32")
-    s = _centred(truth, sounding, counts)[:, None, None]  # (batch, 1, 1, sources, samples)
-    e = _centred(estimates, sounding[:, None], counts[:, None])[:, :, :, None]
+    s = _centred(truth)[:, None, None]  # (batch, 1, 1, sources, samples)
+    e = _centred(estimates)[:, :, :, None]
     energy = ops.sum(ops.square(s), axis=-1, keepdims=True) + EPSILON
     projected = ops.sum(e * s, axis=-1, keepdims=True) / energy * s
     kept = ops.sum(ops.square(projected), axis=-1)
@@ -78,16 +71,15 @@ def shapes_fit(one: tuple[int | None, ...], other: tuple[int | None, ...]) -> bo
     return len(one) == len(other) and all(None in pair or pair[0] == pair[1] for pair in pairs)
 
 
-def _centred(waveforms: Any, sounding: Any, counts: Any) -> Any:
-    """Without the mean of the samples that count, and 0 elsewhere."""
+def _centred(waveforms: Any) -> Any:
+    """Without the mean over samples."""
     from keras import ops
 
-    waveforms = waveforms * sounding
-    mean = ops.sum(waveforms, axis=-1, keepdims=True) / counts
-    return (waveforms - mean) * sounding
+    samples = ops.cast(ops.shape(waveforms)[-1], "float32")
+    return waveforms - ops.sum(waveforms, axis=-1, keepdims=True) / samples
 
 
-def best_si_snr(truth: Any, estimates: Any, *, lengths: Any = None) -> Any:
+def best_si_snr(truth: Any, estimates: Any) -> Any:
     """Mean SI-SNR over the sources in the order that suits the estimates best.
 
     All orders are tried. The order is chosen for each clip and each scale.
@@ -95,7 +87,6 @@ def best_si_snr(truth: Any, estimates: Any, *, lengths: Any = None) -> Any:
     Args:
         truth: waveforms of the sources, (batch, sources, samples).
         estimates: of the network, (batch, scales, sources, samples).
-        lengths: as :func:`si_snr_pairs`.
 
     Returns:
         dB, (batch, scales).
@@ -106,7 +97,7 @@ def best_si_snr(truth: Any, estimates: Any, *, lengths: Any = None) -> Any:
     import numpy as np
     from keras import ops
 
-    pairs = si_snr_pairs(truth, estimates, lengths=lengths)
+    pairs = si_snr_pairs(truth, estimates)
     sources = int(pairs.shape[-1])
     if sources > MOST_SOURCES:
         raise ValueError(f"{sources} sources have too many orders, {MOST_SOURCES} are possible")
@@ -127,7 +118,7 @@ def scale_weights(scales: int) -> list[float]:
     return [number / scales**2 for number in range(1, scales + 1)]
 
 
-def multi_scale_si_snr(truth: Any, estimates: Any, lengths: Any = None) -> Any:
+def multi_scale_si_snr(truth: Any, estimates: Any) -> Any:
     """Negative SI-SNR of every scale, weighted: the loss of SVoice.
 
     ``(1 / R) sum_r (r / R) (-SI-SNR_r)``, sources in the best order (Nachmani, Adi, Wolf 2020,
@@ -136,7 +127,6 @@ def multi_scale_si_snr(truth: Any, estimates: Any, lengths: Any = None) -> Any:
     Args:
         truth: waveforms of the sources, (batch, sources, samples).
         estimates: of the network, (batch, scales, sources, samples).
-        lengths: as :func:`si_snr_pairs`.
 
     Returns:
         -dB, (batch,).
@@ -146,7 +136,7 @@ def multi_scale_si_snr(truth: Any, estimates: Any, lengths: Any = None) -> Any:
     """
     from keras import ops
 
-    scores = best_si_snr(truth, estimates, lengths=lengths)
+    scores = best_si_snr(truth, estimates)
     weights = ops.convert_to_tensor(scale_weights(int(scores.shape[1])), dtype="float32")
     return -ops.sum(scores * weights, axis=-1)
 

@@ -286,6 +286,7 @@ def trained(folder, *, teaching: Teaching | None = TEACHING, dies_in: int | None
         settings=settings,
         folder=folder,
         seed=7,
+        inputs="",
     )
 
 

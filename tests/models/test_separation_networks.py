@@ -34,13 +34,14 @@ METADATA = Metadata(
 )
 
 
-def network(name, shape, seed=0, **constants):
+def network(name, shape, seed=0, sources=2, **constants):
     settings = ModelSettings(use=name, constants=constants)
-    return build(settings, named=NAMED, input_shape=shape, constants={}, name=name, seed=seed)
+    known = {"SOURCES": sources, "CHANNELS": shape[-1]}
+    return build(settings, named=NAMED, input_shape=shape, constants=known, name=name, seed=seed)
 
 
-def unet(name="spleeter_2stems", **constants):
-    return network(name, (64, 64, 2), **{"WIDTH": 1, **constants})
+def unet(name="spleeter_2stems", channels=2, **constants):
+    return network(name, (64, 64, channels), **{"WIDTH": 1, **constants})
 
 
 def speech(samples=SAMPLES, **constants):
@@ -171,7 +172,9 @@ def test_the_work_is_that_of_the_published_network():
 
 def test_a_constant_makes_it_narrower():
     assert count(network("spleeter_2stems", (64, 64, 2), WIDTH=4)).parameters == 2 * 615_407
-    assert unet(CHANNELS=1).count_params() == unet().count_params() - 2 * (4 * 4 + 1)
+    stereo, mono = unet(), unet(channels=1)
+    second = 5 * 5 + 4 * 4 + 1  # weights of a stem for it: of the first convolution, of the last
+    assert mono.count_params() == stereo.count_params() - 2 * second
 
 
 @pytest.mark.parametrize("legacy", [0, 1])
@@ -198,7 +201,7 @@ def test_legacy_keeps_normalisation_and_dropout_in_inference_mode(rng, legacy):
 @pytest.mark.parametrize(("speakers", "size"), SPEAKERS.items())
 def test_svoice_has_the_published_size(speakers, size):
     """PyTorch's LSTMs have 24,576 biases more: 7,558,913 for two speakers."""
-    model = network("svoice", (None, 1), SOURCES=speakers)
+    model = network("svoice", (None, 1), sources=speakers)
     assert sizes(model) == (size, size)
     assert model.output_shape == (None, None, speakers, None)
     assert f"{size:,}" in TEXT
@@ -214,7 +217,7 @@ def test_other_sizes_are_those_stated(name, constants, size):
 
 
 def test_training_sees_all_scales_and_use_the_last(rng):
-    model, clips = with_random_weights(speech(SOURCES=3), rng), waveforms(rng)
+    model, clips = with_random_weights(speech(sources=3), rng), waveforms(rng)
     scales, last = (np.asarray(model(clips, training=training)) for training in (True, False))
     assert scales.shape == (2, TINY["PAIRS"], 3, SAMPLES)
     np.testing.assert_allclose(last, scales[:, -1:], rtol=1e-5, atol=1e-6)

@@ -111,6 +111,19 @@ def test_songs_that_cannot_work(separation, tiny, capsys, file, samples, rate, t
     assert message.rstrip().endswith(".")
 
 
+@pytest.mark.parametrize("memory_gb", [1.0, 1e-4], ids=["held", "streamed"])
+def test_a_sample_that_is_no_number(separation, tiny, capsys, memory_gb):
+    """It is found when the song is read: before the first step, or by a thread in the training."""
+    command, songs = tiny
+    path = songs / "train" / "A" / "vocals.wav"
+    samples, rate = soundfile.read(path)
+    samples[len(samples) // 2] = np.nan
+    soundfile.write(path, samples, rate, subtype="FLOAT")
+    steps = ("training.epochs=40", f"pipeline.memory_gb={memory_gb}")
+    message = refusal(capsys, separation, *command, "--override", *steps)
+    assert "A/vocals.wav: " in message
+
+
 @pytest.mark.parametrize(
     ("set_id", "told"),
     [

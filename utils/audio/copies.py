@@ -45,6 +45,8 @@ def at_rate(
         AudioError: for a file that cannot be used.
         UserError: when a copy cannot be written.
     """
+    from joblib import cpu_count
+
     files = list(dict.fromkeys(paths))
 
     def readable(path: Path) -> Path:
@@ -52,7 +54,7 @@ def at_rate(
         return path if direct else _copied(path, sample_rate, channels, folder)
 
     found: dict[Path, Path] = {}
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:  # decoders release the GIL
+    with ThreadPoolExecutor(cpu_count()) as threads:  # decoders release the GIL
         try:
             for number, (path, copy) in enumerate(
                 zip(files, threads.map(readable, files), strict=True), start=1

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from utils.cli.study_check import answer
 from utils.cli.study_processes import end_with_parent
 from utils.console import terminal
 from utils.errors import ConfigError, UserError
+from utils.experiment.needs import OF_MASKS
 from utils.report import limits
 
 if TYPE_CHECKING:
@@ -25,6 +27,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from utils.config import Resolved
+    from utils.inference import Predictor
+
+OF_USE = ("separation.add_up", "separation.overlap")
+"""What a network that separates can be used with; those of masks have more."""
 
 
 def main(script: Script, argv: list[str] | None = None) -> int:
@@ -190,12 +196,35 @@ def _predict(
     files = list(fetch.audio_files(arguments.files))
     backend.start()
     predictor = load_predictor(model)
+    _use_as_asked(predictor, arguments.override, resolved)
     console.print(f"model: {model} (data: {predictor.data})", markup=False, soft_wrap=True)
     if arguments.model is None and model.parent.name.startswith("fold"):
         console.print("It is the first of several folds; --model names another.", style="yellow")
     if predictor.data == "demo":
         console.print("It was trained on generated demo data, not on recordings.", style="yellow")
     script.predict(predictor, files, arguments.output or script.predicted, console)
+
+
+def _use_as_asked(predictor: "Predictor", overrides: list[str], resolved: "Resolved") -> None:
+    """Lay overrides of how a model is used over its metadata; refuse those without effect."""
+    metadata, open_to = predictor.metadata, ["paths"]
+    if metadata is not None and metadata.separation is not None:
+        masks = metadata.features.get("kind") == "magnitude"
+        open_to += [*OF_USE, *(OF_MASKS if masks else ())]
+    used = {}
+    for key in (text.partition("=")[0].strip() for text in overrides):
+        section, _, name = key.partition(".")
+        if section == "paths":
+            continue
+        if key not in open_to:
+            raise UserError(
+                f"--override {key}: the model was made with its parameters, which its metadata "
+                f"tells; with -m predict there is an effect of {', '.join(open_to)}."
+            )
+        used[name] = getattr(resolved.settings.separation, name)
+    if metadata is not None and used:
+        whole = {**(metadata.separation or {}), **used}
+        predictor.metadata = replace(metadata, separation=whole)
 
 
 def _latest_model(script: Script, resolved: "Resolved") -> Path:

@@ -128,7 +128,7 @@ class Scope:
 
     def _check(self, name: str, value: Any, place: Place) -> None:
         if name in self.known:
-            raise place.error(f"'{name}' is set by the run; choose another name.")
+            raise place.error(f"'{name}' is set by the run; leave it out, or choose another name.")
         if not name.isidentifier() or name in _FUNCTIONS:
             raise place.error(f"'{name}' cannot be a constant; write letters, digits and _.")
         if isinstance(value, bool) or not isinstance(value, int | float | str):

@@ -76,12 +76,12 @@ def write_missing(
         jobs: processes; one for every core by default.
         progress: called with the number of files written and the number of all files.
     """
-    from joblib import Parallel, delayed
+    from joblib import Parallel, cpu_count, delayed
 
     missing = [path for path in paths if not (folder / path).exists()]
     batches = [missing[start : start + BATCH] for start in range(0, len(missing), BATCH)]
     done = len(paths) - len(missing)
-    workers = Parallel(n_jobs=jobs or os.cpu_count() or 1, return_as="generator_unordered")
+    workers = Parallel(n_jobs=jobs or cpu_count(), return_as="generator_unordered")
     calls = (delayed(_write_batch)(folder, batch, encode) for batch in batches)
     for written in workers(calls):
         done += written

@@ -45,7 +45,7 @@ def kept_folder(
         DataError: for a recording that has vanished.
         UserError: when the folder cannot be written.
     """
-    states = [[file_state(clip) for clip in clips] for clips in recordings]
+    states = [[file_state(clip.path) for clip in clips] for clips in recordings]
     named = {**fixed, "sizes": [[size for size, _ in files] for files in states]}
     times = [[time for _, time in files] for files in states]
     folder = cache / "mixtures" / digest([named, times, *others], length=DIGITS)
@@ -101,10 +101,10 @@ def only_one(folder: Path) -> Iterator[None]:
             yield
 
 
-def file_state(clip: Clip) -> tuple[int, int]:
+def file_state(path: Path) -> tuple[int, int]:
     """Size and modification time of a recording; a ``DataError`` when it has vanished."""
     try:
-        status = clip.path.stat()
+        status = path.stat()
     except OSError as error:
-        raise DataError(f"{clip.path}: the recording has vanished; restore it.") from error
+        raise DataError(f"{path}: the recording has vanished; restore it.") from error
     return status.st_size, status.st_mtime_ns

@@ -227,7 +227,7 @@ def unusable(
     """
     known = None
     if cache is not None:
-        states = [(clip.name, *file_state(clip)) for clip in clips]
+        states = [(clip.name, *file_state(clip.path)) for clip in clips]
         lengths = [CODE_VERSION, audio.sample_rate, audio.seconds]
         known = cache / "mixtures" / f"unusable-{digest([lengths, states], length=DIGITS)}.json"
         if known.is_file():

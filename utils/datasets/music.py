@@ -6,6 +6,7 @@ fast and efficient music source separation tool with pre-trained models", JOSS 5
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -15,6 +16,7 @@ from utils.datasets.base import Clip, DataSet, Fold
 from utils.datasets.kfold import complete
 from utils.datasets.layout import SUFFIXES, clip_path, reading, require_folder
 from utils.datasets.music_songs import Stems, check_songs, chosen_stems, left_out
+from utils.datasets.split import split_validation
 from utils.datasets.tables import Row, Table, read_table
 from utils.errors import DataError
 
@@ -52,10 +54,11 @@ def load_musdb(settings: DatasetSettings, *, root: Path, folds: int | None, name
     """Read songs that are folders of train/ and test/: mixture.wav and a file for each stem.
 
     The validation songs are those that MUSDB publishes, where they are there; else whole songs are
-    drawn by ``validation.amount`` and ``validation.seed``. Files may be flac and others too.
+    drawn by ``validation.amount`` and ``validation.seed``, one at least. Files may be flac and
+    others too.
 
     Args:
-        settings: music.stems, folds, validation.amount, validation.seed.
+        settings: music.stems, folds, validation (method group or random).
         root: the folder of train/ and test/, or one that holds it as ``musdb18hq``.
         folds: folds of cross-validation, made of the songs of train/; None: one fold.
         name: name of the result.
@@ -65,7 +68,7 @@ def load_musdb(settings: DatasetSettings, *, root: Path, folds: int | None, name
 
     Raises:
         DataError: without songs in train/ or test/, for a song that lacks files, or whose files
-            have different rates or lengths.
+            have different rates or lengths, and where songs do not suffice to be divided.
         AudioError: for a file that is no audio.
     """
     folder = _find(root)
@@ -91,10 +94,11 @@ def load_spleeter(
 
     Rows that share a file (a mixture, a stem) are one song, which stays together where parts are
     drawn: validation by ``validation.amount``, test by ``test_amount``, both by
-    ``validation.seed``. Without the column ``duration`` no lengths are stated.
+    ``validation.seed``, one song at least for each. Without the column ``duration`` no lengths are
+    stated.
 
     Args:
-        settings: music (stems and tables), folds, test_amount, validation.amount, validation.seed.
+        settings: music (stems and tables), folds, test_amount, validation (method group or random).
         root: folder of the tables; the paths in them are relative to it.
         folds: folds of cross-validation, made of the songs of the training and validation tables;
             None: one fold.
@@ -105,7 +109,8 @@ def load_spleeter(
 
     Raises:
         DataError: for a missing table, column or file, a song in two tables, a length that is no
-            number, or for files of different rates or lengths.
+            number, for files of different rates or lengths, and where songs do not suffice to be
+            divided.
         AudioError: for a file that is no audio.
     """
     require_folder(root)
@@ -277,18 +282,58 @@ def _by_song(parts: Sequence[Sequence[Clip]]) -> list[tuple[Clip, ...]]:
 def _completed(
     data: DataSet, settings: DatasetSettings, *, folds: int | None, source: Path
 ) -> DataSet:
-    """Draw the parts that lack, by whole songs, whatever ``validation.method`` says.
+    """Draw the parts that lack, by whole songs: a song is a group, so both methods do the same.
 
     For that time every song has one and the same label: parts are balanced in nothing else.
     """
+    labelled = _labelled(data, ("song",))
+    (fold,) = labelled.folds
+    lacking = [part for part in ("test", "validation") if not getattr(fold, part)]
+    if lacking or folds is not None:
+        settings = _by_whole_songs(settings)
+    if lacking and folds is None:
+        settings = _one_at_least(fold.train, lacking, settings, source)
+    return _labelled(complete(labelled, settings, folds=folds, source=source), ())
+
+
+def _by_whole_songs(settings: DatasetSettings) -> DatasetSettings:
+    """The settings with the method that keeps songs whole."""
+    method = settings.validation.method
+    if method not in ("group", "random"):
+        raise DataError(
+            f"dataset.validation.method: '{method}' does not apply to songs, which have no city;"
+            " choose 'group' or 'random', whole songs either way."
+        )
     by_song = settings.validation.model_copy(update={"method": "group"})
-    drawn = complete(
-        _labelled(data, ("song",)),
-        settings.model_copy(update={"validation": by_song}),
-        folds=folds,
-        source=source,
-    )
-    return _labelled(drawn, ())
+    return settings.model_copy(update={"validation": by_song})
+
+
+def _one_at_least(
+    train: Sequence[Clip], lacking: Sequence[str], settings: DatasetSettings, source: Path
+) -> DatasetSettings:
+    """The settings with amounts that draw a song or more for each part that lacks."""
+    songs, needed = len({clip.group for clip in train}), 1 + len(lacking)
+    if songs < needed:
+        raise DataError(
+            f"{source}: of {songs} training songs some are to be drawn for"
+            f" {' and for '.join(lacking)}, which takes {needed} or more; add songs."
+        )
+    test_amount, validation = settings.test_amount, settings.validation
+    if "test" in lacking:
+        test_amount = _enough(test_amount, train)
+        drawn = validation.model_copy(update={"amount": test_amount})
+        train, _ = split_validation(train, drawn)
+    if "validation" in lacking:
+        amount = _enough(validation.amount, train)
+        validation = validation.model_copy(update={"amount": amount})
+    changed = {"test_amount": test_amount, "validation": validation}
+    return settings.model_copy(update=changed)
+
+
+def _enough(amount: float, clips: Sequence[Clip]) -> float:
+    """The share, or that of the smallest song where less than half of it is asked for."""
+    smallest = min(Counter(clip.group for clip in clips).values()) / len(clips)
+    return amount if 2.0 * amount > smallest else smallest
 
 
 def _labelled(data: DataSet, labels: tuple[str, ...]) -> DataSet:

@@ -81,7 +81,7 @@ def write_set(arguments: argparse.Namespace, console: "Console") -> None:
 
 
 def _size(arguments: argparse.Namespace) -> MusicSize:
-    least = {"train": 1, "test": 1, "seconds": SHORTEST_SECONDS, "seed": 0}
+    least = {"train": 2, "test": 1, "seconds": SHORTEST_SECONDS, "seed": 0}
     for name, lowest in least.items():
         value = getattr(arguments, name)
         if not lowest <= value < math.inf:

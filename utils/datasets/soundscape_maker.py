@@ -4,7 +4,6 @@ So they may be made by any number of processes, in any order, and after a kill t
 alone. Every sound is read once before, to know where in it there is sound.
 """
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -228,11 +227,11 @@ def _measure(
     progress: Progress | None,
 ) -> tuple[dict[Path, tuple[Portion, ...]], list[str]]:
     """Portions of each usable sound, and what is wrong with the others."""
-    from joblib import Parallel, delayed
+    from joblib import Parallel, cpu_count, delayed
 
     found: dict[Path, tuple[Portion, ...]] = {}
     wrong: dict[Path, str] = {}
-    workers = Parallel(n_jobs=jobs or os.cpu_count() or 1, return_as="generator", batch_size=8)
+    workers = Parallel(n_jobs=jobs or cpu_count(), return_as="generator", batch_size=8)
     calls = (delayed(_portions)(sound.path, trim, sample_rate) for sound in sounds)
     for done, (sound, result) in enumerate(zip(sounds, workers(calls), strict=True), start=1):
         if isinstance(result, str):

@@ -28,10 +28,13 @@ from utils.errors import DataError
 SHORTEST_SECONDS = 0.5
 """Shorter utterances are not mixed."""
 
-_THREE_WAYS = (
+_WAYS = (
     "the speaker of a file is the value of dataset.columns.group in the table dataset.metadata,"
-    " without a table the folder directly below --data, without folders the file name up to its"
-    " first '-' or '_'"
+    " without a table that of LibriSpeech's SPEAKER/CHAPTER/SPEAKER-CHAPTER-NUMBER, for other files"
+    " the folder directly below --data, without folders the file name up to its first '-' or '_'"
+)
+_AS_LIBRISPEECH = (
+    "The speaker of files SPEAKER/CHAPTER/SPEAKER-CHAPTER-NUMBER is SPEAKER, as in LibriSpeech."
 )
 _OPENING = re.compile(r"[^-_]+")
 
@@ -64,8 +67,10 @@ def read_speakers(
     1. where the table ``dataset.metadata`` is in the folder, what its column ``columns.group`` has;
        the files of ``columns.filename`` are relative to ``audio_folder``, or to the folder itself
        where that is not there;
-    2. else, where audio lies in sub-folders at any depth, the sub-folder directly below the folder;
-    3. else the file name up to its first ``-`` or ``_``.
+    2. else, of files that are called SPEAKER-CHAPTER-NUMBER (or with ``_``) and lie in a folder
+       SPEAKER/CHAPTER, as those of LibriSpeech, that SPEAKER, whatever folders are around it;
+    3. else, where audio lies in sub-folders at any depth, the sub-folder directly below the folder;
+    4. else the file name up to its first ``-`` or ``_``.
 
     Parts are those of the table's column ``columns.split``, if it is named; else whole speakers are
     drawn: ``test_amount`` of the utterances for test, then ``validation.amount`` of the rest for
@@ -148,12 +153,25 @@ def _from_files(root: Path) -> Found:
     if not inside:
         note = "The speaker of an utterance is its file's name up to the first '-' or '_'."
         return Found(tuple(_named(path, place) for path, place in files), None, (note,))
-    notes = ["The utterances of a speaker are those of a folder."]
+    readers = {path: reader for path, _ in inside if (reader := _reader(path))}
+    notes = [_AS_LIBRISPEECH] if readers else []
+    if len(readers) < len(inside):
+        notes.append("The utterances of a speaker are those of a folder.")
     if len(inside) < len(files):
         beside = [place.name for _, place in files if len(place.parts) == 1]
         notes.append(f"{len(beside)} files beside the folders were left out: {listed(beside)}.")
-    clips = tuple(Clip(place.as_posix(), path, group=place.parts[0]) for path, place in inside)
+    clips = tuple(
+        Clip(place.as_posix(), path, group=readers.get(path, place.parts[0]))
+        for path, place in inside
+    )
     return Found(clips, None, tuple(notes))
+
+
+def _reader(path: Path) -> str | None:
+    """Speaker of a file of LibriSpeech's form; None for other files."""
+    *_, speaker, chapter, name = path.absolute().parts
+    forms = tuple(f"{speaker}{mark}{chapter}{mark}" for mark in "-_")
+    return speaker if name.startswith(forms) else None
 
 
 def _named(path: Path, place: Path) -> Clip:
@@ -167,7 +185,7 @@ def _require_speakers(found: Found, number: int, root: Path) -> None:
     if len(names) < len(PARTS) * number:
         raise DataError(
             f"{root}: {len(names)} speakers were found ({listed(names)}), and mixtures of {number}"
-            f" speakers need {len(PARTS) * number}, as no speaker is in two parts; {_THREE_WAYS}."
+            f" speakers need {len(PARTS) * number}, as no speaker is in two parts; {_WAYS}."
         )
 
 

@@ -1,6 +1,5 @@
 """Length and level of every utterance at one rate: what mixtures are drawn and made by."""
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -77,7 +76,7 @@ def measure(
     clips = sorted(clips, key=lambda clip: clip.name)
     known = None
     if cache is not None:
-        states = [(clip.name, *file_state(clip)) for clip in clips]
+        states = [(clip.name, *file_state(clip.path)) for clip in clips]
         name = digest([CODE_VERSION, sample_rate, states], length=DIGITS)
         known = cache / "mixtures" / f"levels-{name}.json"
     if known is not None and known.is_file():
@@ -96,11 +95,13 @@ def _measured(
     clips: Sequence[Clip], sample_rate: int, progress: Progress | None
 ) -> dict[str, object]:
     """Lengths and RMS of the usable clips in order, and what is wrong with the others."""
+    from joblib import cpu_count
+
     lengths: list[int] = []
     levels: list[float] = []
     wrong: dict[str, str] = {}
     # decoding and resampling leave the interpreter free, so threads do
-    pool = ThreadPoolExecutor(os.cpu_count())
+    pool = ThreadPoolExecutor(cpu_count())
     try:
         results = pool.map(lambda clip: _level(clip.path, sample_rate), clips)
         for done, (clip, result) in enumerate(zip(clips, results, strict=True), start=1):

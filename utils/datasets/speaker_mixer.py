@@ -55,9 +55,10 @@ SAMPLE_RATE = 8000
 
 EPILOG = """\
 SOURCE holds utterances in wav, flac, ogg, mp3 or aiff. Their speakers are those of a table
-(--table, --columns) in SOURCE; without a table those of the folders directly below SOURCE; without
-folders the file names up to the first '-' or '_', as 103-1240-0000.flac. No speaker is in two
-parts: they are those of the table's split column, else whole speakers are drawn.
+(--table, --columns) in SOURCE; without a table those that LibriSpeech's form names at any depth, as
+103/1240/103-1240-0000.flac, else the folders directly below SOURCE, else the file names up to the
+first '-' or '_'. No speaker is in two parts: they are those of the table's split column, else whole
+speakers are drawn.
 
 TARGET gets tr/, cv/ and tt/, each with mix/, s1/, s2/ ... and the manifests mix.json, s1.json,
 s2.json ..., which data set svoice reads. mixtures.csv tells speakers, utterances, levels, starts.

@@ -3,7 +3,7 @@
 Scores of a file are those of :mod:`utils.metrics.separation` and :mod:`utils.metrics.bss_eval`.
 Files are averaged; of BSS Eval, whose published tables are medians, the median over files of the
 median over frames is taken. References that are silent are left out, as no ratio tells anything of
-them, and counted.
+them, and counted; BSS Eval splits the other estimates of their files by the references that sound.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,6 +30,9 @@ class SeparationScores:
         files: number of files.
         seconds: of audio.
         silent: references that were left out.
+        silent_files: files that they are in.
+        without_bss: files that BSS Eval has no score of: there is no frame in which all references
+            and all estimates sound, or every estimate is exact; 0 where it is not computed.
         overall: means over what was separated of the scores of ``per_class``.
         intervals: 95 % bootstrap intervals (low, high) of the means, resampled by file.
         per_class: name -> scores; empty where the order of the sources means nothing.
@@ -39,6 +42,8 @@ class SeparationScores:
     files: int
     seconds: float
     silent: int
+    silent_files: int
+    without_bss: int
     overall: dict[str, float]
     intervals: dict[str, tuple[float, float]]
     per_class: dict[str, dict[str, float]]
@@ -50,6 +55,8 @@ class SeparationScores:
             "files": self.files,
             "seconds": self.seconds,
             "silent": self.silent,
+            "silent_files": self.silent_files,
+            "without_bss": self.without_bss,
             "overall": _plain(self.overall),
             "intervals": {name: list(pair) for name, pair in self.intervals.items()},
             "per_class": {name: _plain(cell) for name, cell in self.per_class.items()},
@@ -83,7 +90,10 @@ def score_file(
     """Score one file.
 
     The channels of SI-SDR are one signal of many samples, so that one scale is allowed to both. A
-    file of less than a second is one frame of BSS Eval.
+    file of less than a second is one frame of BSS Eval. Where a reference is silent, BSS Eval is
+    that of the other stems, as museval has it when it is given them alone; given all it stops.
+
+    Stems are scored one by one: besides BSS Eval, memory is that of three float64 copies of a stem.
 
     Args:
         estimates: (sources, samples, channels), in the order of the references.
@@ -95,26 +105,36 @@ def score_file(
     Returns:
         Score -> float64 (sources,), NaN for silent references.
     """
-    sources = len(references)
-    flat, true = (each.reshape(sources, -1) for each in (estimates, references))
-    mixed = np.broadcast_to(mixture, references.shape)
-    found = {"si_sdr": si_sdr(flat, true), "sdr": sdr(estimates, references)}
-    found["si_sdr_improvement"] = found["si_sdr"] - si_sdr(mixed.reshape(sources, -1), true)
-    found["sdr_improvement"] = found["sdr"] - sdr(mixed, references)
+    sounds = np.asarray(references.any(axis=(1, 2)))
+    stems = [_stem(*pair, mixture) for pair in zip(estimates, references, strict=True)]
+    found = {name: np.where(sounds, [stem[name] for stem in stems], np.nan) for name in MEANS}
     if bss:
-        found |= _bss(estimates, references, sample_rate=sample_rate)
-    silent = ~references.any(axis=(1, 2))
-    return {name: np.where(silent, np.nan, scores) for name, scores in found.items()}
+        found |= _bss(estimates, references, sounds, sample_rate=sample_rate)
+    return found
+
+
+def _stem(estimate: np.ndarray, reference: np.ndarray, mixture: np.ndarray) -> dict[str, float]:
+    """Scores of one stem (samples, channels)."""
+    own, mixed = (
+        {"si_sdr": si_sdr(each.ravel(), reference.ravel()), "sdr": sdr(each, reference)}
+        for each in (estimate, mixture)
+    )
+    gains = {f"{name}_improvement": float(own[name] - mixed[name]) for name in own}
+    return gains | {name: float(score) for name, score in own.items()}
 
 
 def _bss(
-    estimates: np.ndarray, references: np.ndarray, *, sample_rate: int
+    estimates: np.ndarray, references: np.ndarray, sounds: np.ndarray, *, sample_rate: int
 ) -> dict[str, np.ndarray]:
-    """Medians over frames of BSS Eval v4, NaN for what has no frame."""
-    frame = round(BSS_SECONDS * sample_rate)
-    return dict(
-        zip(MEDIANS, medians(bss_eval(references, estimates, window=frame, hop=frame)), strict=True)
-    )
+    """Medians over frames of BSS Eval v4 of the stems that sound; NaN for what has no frame."""
+    found = np.full((len(MEDIANS), len(references)), np.nan)
+    if sounds.any():
+        which = slice(None) if sounds.all() else sounds  # all of them without a copy
+        frame = round(BSS_SECONDS * sample_rate)
+        found[:, which] = medians(
+            bss_eval(references[which], estimates[which], window=frame, hop=frame)
+        )
+    return dict(zip(MEDIANS, found, strict=True))
 
 
 def summarise(
@@ -139,6 +159,7 @@ def summarise(
         seed: of the resamples.
     """
     table = {name: np.stack([one[name] for one in scored]) for name in scored[0]}
+    silent = np.isnan(table["si_sdr"])
     with_mean = {name: table[name] for name in MEANS}
     per_class = {name: _column_means(values) for name, values in with_mean.items()}
     per_class |= {
@@ -154,7 +175,9 @@ def summarise(
     return SeparationScores(
         files=len(scored),
         seconds=float(sum(seconds)),
-        silent=int(np.isnan(table["si_sdr"]).sum()),
+        silent=int(silent.sum()),
+        silent_files=int(silent.any(axis=1).sum()),
+        without_bss=_without_bss(table),
         overall=overall,
         intervals=_intervals(with_mean, pooled=pooled, resamples=bootstrap, seed=seed),
         per_class={}
@@ -168,6 +191,11 @@ def summarise(
             for row, name in enumerate(names)
         },
     )
+
+
+def _without_bss(table: Mapping[str, np.ndarray]) -> int:
+    """Files (files, classes) that BSS Eval was asked about and has no score of."""
+    return int(np.isnan(table["bss_sdr"]).all(axis=1).sum()) if "bss_sdr" in table else 0
 
 
 def _intervals(

@@ -10,7 +10,7 @@ from utils.datasets.base import Event
 from utils.errors import AudioError, UserError
 from utils.evaluation.event_files import write_detections, write_event_json, write_label_track
 from utils.events import Events
-from utils.experiment.labels import short_names
+from utils.experiment.labels import distinct, short_names
 from utils.files import write_bytes
 from utils.inference import FilePredictor, Predictor
 from utils.inference.event_files import EventFilePredictor, FoundEvents
@@ -26,7 +26,7 @@ def detect_files(model: Predictor, files: Sequence[Path], output: Path, console:
 
     Args:
         model: of sound events.
-        files: audio files of any length.
+        files: audio files of any length; one that is named twice is searched once.
         output: folder for ``events.tsv`` and ``events.json`` of all files, and of each file a
             label track for Audacity (``.txt``) and a picture (``.png``).
         console: where to print.
@@ -38,6 +38,7 @@ def detect_files(model: Predictor, files: Sequence[Path], output: Path, console:
     detect, classes = EventFilePredictor.of(predictor), predictor.classes
     found: dict[str, Events] = {}
     problems = []
+    files = distinct(files)
     for file, name in zip(files, short_names([str(file) for file in files]), strict=True):
         try:
             heard = detect(file)

@@ -51,6 +51,7 @@ def train_networks(learning: EventLearning, judge: EventJudge, place: Place) -> 
         ),
         training.Judge(judge.columns, judge),
         steps=steps, settings=settings, folder=folder, seed=job.settings.seed,
+        inputs=learning.key,
         console=job.console,
         tensorboard=place.tensorboard,
     )  # fmt: skip

@@ -9,6 +9,7 @@ import numpy as np
 
 from models import complexity
 from utils import export, inference
+from utils.config.separation_sections import SeparationSettings
 from utils.experiment.job import Job
 from utils.features import Normaliser
 from utils.report import limits
@@ -113,11 +114,10 @@ def separator_metadata(job: Job, *, training: bool = False) -> inference.Metadat
 
     Args:
         job: its set and data.
-        training: whether the network still has the segments of training, not those of use.
+        training: whether it is still trained: then it has the segments of training, and what
+            follows it is as the defaults say, since the set's settings may change later.
     """
-    settings = job.settings.separation
-    if training:
-        settings = settings.model_copy(update={"frames": None})
+    settings = SeparationSettings() if training else job.settings.separation
     return metadata_of(job, None, separation=settings.model_dump(mode="json"))
 
 

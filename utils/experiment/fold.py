@@ -115,6 +115,7 @@ class FoldExperiment:
             ),
             steps=pipeline.steps(learning.source, settings.batch_size),
             settings=settings, folder=folder, seed=self.job.settings.seed,
+            inputs=self.features.key,
             console=self.job.console,
             tensorboard=self.place.tensorboard,
         )  # fmt: skip

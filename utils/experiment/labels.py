@@ -33,7 +33,7 @@ def label_files(
 
     Args:
         model: of clips.
-        files: audio files of any length.
+        files: audio files of any length; one that is named twice is labelled once.
         output: where the table goes.
         console: where to print.
         likeliest: print so many of the likeliest classes, each with its probability; None prints
@@ -46,7 +46,7 @@ def label_files(
     predictor = FilePredictor.of(model)
     found: dict[str, np.ndarray] = {}
     problems = []
-    for file in files:
+    for file in distinct(files):
         try:
             found[str(file)] = predictor(file)
         except AudioError as error:
@@ -99,10 +99,22 @@ def _likeliest_table(predictions: Predictions, classes: Sequence[str], number: i
     )
 
 
+def distinct(files: Sequence[Path]) -> list[Path]:
+    """Each file once, as it is first spelled: ``a.wav``, ``./a.wav`` and ``b/../a.wav`` are one."""
+    first: dict[str, Path] = {}
+    for file in files:
+        first.setdefault(os.path.normpath(file.absolute()), file)
+    return list(first.values())
+
+
 def short_names(files: Sequence[str]) -> list[str]:
-    """File names for people: without the folders that all have in common."""
-    if len(files) == 1:
-        return [Path(files[0]).name]
-    paths = [Path(name).absolute() for name in files]
+    """File names for people: without the folders that all have in common.
+
+    Args:
+        files: no two the same (:func:`distinct`).
+    """
+    paths = [Path(os.path.normpath(Path(name).absolute())) for name in files]
+    if len(paths) == 1:
+        return [paths[0].name]
     folder = os.path.commonpath(paths)
     return [path.relative_to(folder).as_posix() for path in paths]

@@ -37,6 +37,18 @@ OF_SEPARATION: Mapping[str, Any] = {
 }
 """The same of separation."""
 
+OF_STRETCHES: Mapping[str, Any] = {
+    "segments.remix": SegmentSettings().remix,
+    "segments.gain_db": SegmentSettings().gain_db,
+}
+"""The same of separation that learns from stretches of files, not from speakers mixed afresh."""
+
+OF_MASKS: Mapping[str, Any] = {
+    "separation.exponent": SeparationSettings().exponent,
+    "separation.extension": SeparationSettings().extension,
+}
+"""The same of networks that hear magnitudes, which become masks."""
+
 
 def refuse(settings: Settings, unread: Mapping[str, Any], told: str) -> None:
     """Refuse settings that would have no effect.

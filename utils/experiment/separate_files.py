@@ -3,41 +3,24 @@
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from utils.audio import Facts, read_facts
 from utils.audio.streams import Passing, read_blocks, resample_blocks
 from utils.console import bar
+from utils.datasets.music import MIXTURE
 from utils.errors import AudioError, UserError
-from utils.experiment.labels import short_names
-from utils.files import writing
+from utils.experiment.labels import distinct, short_names
+from utils.experiment.stem_files import Separated, write_stems
 from utils.inference import Predictor, Separator
 from utils.inference.separator import added_up
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-LONGEST_WAV = 2**32 - 2**20
-"""Bytes of samples; longer files are RF64 (EBU Tech 3306), whose sizes have 64 bits."""
-
-_BLOCK = 2**16  # samples of each channel that are converted at a time
-
-
-class Separated(NamedTuple):
-    """What became of a file.
-
-    Attributes:
-        seconds: its length.
-        peak: largest absolute sample of all stems; above 1 they are written as floats.
-    """
-
-    seconds: float
-    peak: float
 
 
 def separate_files(
@@ -45,25 +28,31 @@ def separate_files(
 ) -> None:
     """Write the stems of each file as ``<output>/<name of the file>/<stem>.wav``.
 
-    The name is that of :func:`folder_names`; :func:`separate_file` says what the stems are like.
+    The name is that of :func:`folder_names`; :func:`separate_file` says what the stems are like. A
+    note tells of files with frequencies that the stems do not have.
 
     Args:
         model: one that separates.
         files: audio files of any length and rate.
         output: folder.
-        console: where to print lengths, times and the bar.
+        console: where to print lengths, times, notes and the bar.
 
     Raises:
-        UserError: for another model; for files that cannot be used, after all others were
-            separated; when a stem cannot be written.
+        UserError: for another model; where stems would lie beside the file that they are of; for
+            files that cannot be used, after all others were separated; when a stem cannot be
+            written.
     """
     separator = Separator.of(model)
     _check_names(separator.classes, model.path)
-    files = list(dict.fromkeys(files))
-    seconds, problems = _lengths(files)
+    files = distinct(files)
+    names = folder_names(files)
+    _check_places([output / name for name in names], files)
+    known, problems = _facts_of(files)
+    _tell_what_is_lost(console, separator, known)
+    seconds = {file: facts.frames / facts.sample_rate for file, facts in known.items()}
     begun, done = time.perf_counter(), 0.0
     with bar(console, "separating") as show:
-        for file, name in zip(files, folder_names(files), strict=True):
+        for file, name in zip(files, names, strict=True):
             if file not in seconds:
                 continue
             start = time.perf_counter()
@@ -100,9 +89,8 @@ def separate_file(
     """Write the stems of a file, in memory that does not grow with it.
 
     Stems have the file's rate and exactly its length, whatever those of the network are, and its
-    channels as far as the network has as many: those of a mono file are mono. They are wav files of
-    24 bits; if a sample of one exceeds full scale, all are of 32-bit floats, so that nothing is
-    clipped. A stem is there whole or not at all.
+    channels as far as the network has as many: those of a mono file are mono. They are written as
+    :func:`~utils.experiment.stem_files.write_stems` says.
 
     Args:
         separator: what separates.
@@ -115,31 +103,20 @@ def separate_file(
         UserError: when a stem cannot be written.
     """
     facts = read_facts(path)
-    parts = [folder / f".{name}.{os.getpid()}.part" for name in separator.classes]
-    with writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    try:
-        blocks = _checked(stems_of(separator, path, facts), path)
-        facts = facts._replace(channels=min(facts.channels, separator.channels))
-        separated = _write_parts(parts, blocks, facts, progress)
-        for name, part in zip(separator.classes, parts, strict=True):
-            if separated.peak <= 1:
-                _to_24_bits(part)
-            with writing(folder / f"{name}.wav"):
-                part.replace(folder / f"{name}.wav")
-    finally:
-        for part in parts:
-            part.unlink(missing_ok=True)
-        with suppress(OSError):  # there are stems in it
-            folder.rmdir()
-    return separated
+    return write_stems(
+        folder,
+        separator.classes,
+        _checked(stems_of(separator, path, facts), path),
+        facts._replace(channels=min(facts.channels, separator.channels)),
+        progress=progress,
+    )
 
 
 def stems_of(separator: Separator, path: Path, facts: Facts) -> Iterator[np.ndarray]:
     """Separate a file at its own rate, as long as it is and with its channels.
 
-    What lies above the highest frequency of the network is lost, unless the stems are to add up to
-    the mixture.
+    What lies above the highest frequency that is separated is in no stem; if the stems are to add
+    up to the mixture, each has an equal share of it.
 
     Args:
         separator: what separates.
@@ -174,28 +151,46 @@ def folder_names(files: Sequence[Path]) -> list[str]:
     """Names of the folders for files, each its own.
 
     They have no suffix where that leaves them apart; files of several folders keep the folders in
-    which they differ.
+    which they differ. A file called ``mixture``, as in MUSDB, has the name of its folder.
 
     Args:
-        files: no two alike.
+        files: no two the same (:func:`~utils.experiment.labels.distinct`).
     """
-    full = short_names([os.path.normpath(file.absolute()) for file in files])
+    paths = [os.path.normpath(file.absolute()) for file in files]
+    songs = [_song(Path(path)) for path in paths]
+    full = short_names(songs if len(set(songs)) == len(songs) else paths)
     short = [str(Path(name).with_suffix("")) for name in full]
     counts = Counter(short)
     mixed = [few if counts[few] == 1 else name for few, name in zip(short, full, strict=True)]
     return mixed if len(set(mixed)) == len(mixed) else full
 
 
-def _lengths(files: Sequence[Path]) -> tuple[dict[Path, float], list[str]]:
-    """Seconds of the files whose headers can be read, and what is wrong with the others."""
-    seconds, problems = {}, []
+def _song(path: Path) -> str:
+    """A path by which its song is told from others: ``A/mixture.wav`` is ``A.wav``."""
+    folder = path.parent
+    if path.stem != MIXTURE or not folder.name:
+        return str(path)
+    return str(folder.with_name(folder.name + path.suffix))
+
+
+def _check_places(places: Sequence[Path], files: Sequence[Path]) -> None:
+    """Refuse to write into the folder of a song, where files may be called like stems."""
+    for place, file in zip(places, files, strict=True):
+        if place.resolve() == file.parent.resolve():
+            raise UserError(
+                f"{file}: its stems would be written into its own folder; name another with -o."
+            )
+
+
+def _facts_of(files: Sequence[Path]) -> tuple[dict[Path, Facts], list[str]]:
+    """Facts of the files whose headers can be read, and what is wrong with the others."""
+    known, problems = {}, []
     for file in files:
         try:
-            facts = read_facts(file)
-            seconds[file] = facts.frames / facts.sample_rate
+            known[file] = read_facts(file)
         except AudioError as error:
             problems.append(str(error))
-    return seconds, problems
+    return known, problems
 
 
 def _checked(blocks: Iterable[np.ndarray], path: Path) -> Iterator[np.ndarray]:
@@ -206,79 +201,6 @@ def _checked(blocks: Iterable[np.ndarray], path: Path) -> Iterator[np.ndarray]:
         yield block
 
 
-def _write_parts(
-    parts: Sequence[Path],
-    blocks: Iterable[np.ndarray],
-    facts: Facts,
-    progress: Callable[[float], None] | None,
-) -> Separated:
-    """Write blocks (stems, n, channels) as wav files of floats, one for each stem."""
-    import soundfile
-
-    frames, peak = 0, 0.0
-    kind = "RF64" if 4 * facts.frames * facts.channels > LONGEST_WAV else "WAV"
-    with writing_sound(parts[0].parent), ExitStack() as stack:
-        sinks = [
-            stack.enter_context(
-                soundfile.SoundFile(
-                    part, "w", facts.sample_rate, facts.channels, "FLOAT", format=kind
-                )
-            )
-            for part in parts
-        ]
-        for block in blocks:
-            for sink, stem in zip(sinks, block, strict=True):
-                sink.write(stem)
-            frames += block.shape[1]
-            peak = max(peak, float(np.abs(block).max()))
-            if progress is not None:
-                progress(frames / facts.sample_rate)
-    return Separated(frames / facts.sample_rate, peak)
-
-
-def _to_24_bits(part: Path) -> None:
-    """Replace a wav file of floats by one of 24 bits."""
-    import soundfile
-
-    smaller = part.with_suffix(".24.part")
-    try:
-        with writing_sound(part.parent):
-            with (
-                soundfile.SoundFile(part) as given,
-                soundfile.SoundFile(
-                    smaller, "w", given.samplerate, given.channels, "PCM_24", format=given.format
-                ) as sink,
-            ):
-                while len(block := given.read(_BLOCK, dtype="float32", always_2d=True)):
-                    sink.write(block)
-            smaller.replace(part)
-    finally:
-        smaller.unlink(missing_ok=True)
-
-
-@contextmanager
-def writing_sound(folder: Path) -> Iterator[None]:
-    """Turn what libsndfile says of a full disk into a sentence.
-
-    Args:
-        folder: of the stems.
-
-    Raises:
-        UserError: when the operating system or libsndfile refuses.
-    """
-    import soundfile
-
-    try:
-        with writing(folder):
-            yield
-    except soundfile.SoundFileError as error:
-        reason = str(getattr(error, "error_string", error)).rstrip(". ")
-        raise UserError(
-            f"{folder}: stems cannot be written ({reason}); free some space or choose another "
-            "folder."
-        ) from error
-
-
 def _check_names(stems: Sequence[str], path: Path) -> None:
     """Refuse names that are no file names: what a model file says is not believed unseen."""
     for name in stems:
@@ -286,6 +208,23 @@ def _check_names(stems: Sequence[str], path: Path) -> None:
             raise UserError(f"{path}: its metadata names a stem {name!r}, which names no file.")
     if len({name.casefold() for name in stems}) < len(stems):
         raise UserError(f"{path}: its metadata names two stems alike: {', '.join(stems)}.")
+
+
+def _tell_what_is_lost(
+    console: "Console", separator: Separator, known: Mapping[Path, Facts]
+) -> None:
+    """Print a note on files with frequencies that are not separated."""
+    highest = separator.highest_hertz
+    beyond = [file for file, facts in known.items() if facts.sample_rate > 2 * highest]
+    if not beyond:
+        return
+    which = beyond[0].name if len(known) == 1 else f"{len(beyond)} of {len(known)} files"
+    becomes = (
+        "is not separated: each stem has an equal share of it (separation.add_up)"
+        if separator.settings.add_up
+        else "is in no stem; with separation.add_up each would have an equal share of it"
+    )
+    _print(console, f"note: what lies above {highest / 1000:g} kHz in {which} {becomes}", "yellow")
 
 
 def _tell(console: "Console", name: str, separated: Separated, took: float) -> None:
@@ -303,8 +242,8 @@ def _tell(console: "Console", name: str, separated: Separated, took: float) -> N
         )
 
 
-def _print(console: "Console", text: str) -> None:
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
+def _print(console: "Console", text: str, style: str | None = None) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=True, style=style)
 
 
 def _clock(seconds: float) -> str:

@@ -1,5 +1,6 @@
 """Tasks that separate sources: train on stretches, separate whole files, score, export, report."""
 
+import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from utils import export, inference, training
+from utils.audio import Facts
 from utils.console import bar
 from utils.datasets import Clip
 from utils.evaluation.separation import SeparationScores
@@ -20,12 +22,12 @@ from utils.experiment.records import (
     training_notes,
     write_best_epoch,
 )
-from utils.experiment.separate_files import writing_sound
 from utils.experiment.separation_checks import build_separator, check_separation
 from utils.experiment.separation_judging import COLUMNS, SeparationJudge
 from utils.experiment.separation_learning import SeparationLearning
 from utils.experiment.separation_score import score_clips, summary_of
-from utils.files import digest, read_json, write_json
+from utils.experiment.stem_files import write_stems
+from utils.files import digest, read_json, write_json, writing
 from utils.inference.separator import Separator
 from utils.report import html
 from utils.report.plots_separation import score_by_time
@@ -97,6 +99,7 @@ class SeparationExperiment:
             settings=settings.training,
             folder=self.folder,
             seed=settings.seed,
+            inputs=self.learning.key,
             console=self.job.console,
             tensorboard=self.place.tensorboard,
         )
@@ -115,7 +118,7 @@ class SeparationExperiment:
         Stems of the first ``report.examples`` files are kept in ``separated/``.
         """
         makes = ("test.json", "model.metadata.json")
-        key = digest([self._use_key, self.job.settings.report.examples])
+        key = digest([self._use_key, self.learning.test_key, self.job.settings.report.examples])
         with self.place.stage("test", makes=makes, inputs=key) as stage:
             if stage.needed:
                 path = self.folder / "model.keras"
@@ -155,16 +158,18 @@ class SeparationExperiment:
         return {**found, "spent": spent}
 
     def _keep(self, number: int, clip: Clip, estimates: np.ndarray) -> None:
-        """Write what was separated of one of the first files."""
-        import soundfile
-
-        if number >= self.job.settings.report.examples:
-            return
-        folder = self.folder / EXAMPLES / clip.name.replace("/", "_")
-        with writing_sound(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            for name, stem in zip(self.job.data.classes, estimates, strict=True):
-                soundfile.write(folder / f"{name}.wav", stem, self.heard.sample_rate)
+        """Write what was separated of one of the first files, in place of what was kept before."""
+        folder = self.folder / EXAMPLES
+        if number == 0 and folder.is_dir():
+            with writing(folder):
+                shutil.rmtree(folder)
+        if number < self.job.settings.report.examples:
+            write_stems(
+                folder / clip.name.replace("/", "_"),
+                self.job.data.classes,
+                [estimates],
+                Facts(self.heard.sample_rate, *estimates.shape[1:]),
+            )
 
     def _summary(self, found: Mapping[str, Any], *, bootstrap: bool) -> SeparationScores:
         resamples = self.job.settings.evaluation.bootstrap if bootstrap else 0
@@ -174,9 +179,8 @@ class SeparationExperiment:
         """Write the TFLite files and separate the test files by each; leaves exports.json."""
         formats = self.job.settings.export.formats
         files = tuple(f"model_{name}.tflite" for name in formats)
-        with self.place.stage(
-            "export", makes=(*files, "exports.json"), inputs=self._use_key
-        ) as stage:
+        makes, key = (*files, "exports.json"), digest([self._use_key, self.learning.test_key])
+        with self.place.stage("export", makes=makes, inputs=key) as stage:
             if stage.needed:
                 write_json(self.folder / "exports.json", self._export(formats))
         measured = read_json(self.folder / "exports.json")
@@ -214,6 +218,7 @@ class SeparationExperiment:
         scores["real_time"] = {
             name: sum(each["seconds"]) / each["spent"] for name, each in timed.items()
         }
+        scores["window_seconds"] = self.in_use.n_samples / self.in_use.sample_rate
         return results_of(
             self.job,
             self.run,

@@ -8,7 +8,7 @@ from models.separation_losses import OWN, shapes_fit
 from utils import export, training
 from utils.errors import ConfigError
 from utils.experiment.job import Job
-from utils.experiment.needs import OF_CLIPS, OF_EVENTS, refuse
+from utils.experiment.needs import OF_CLIPS, OF_EVENTS, OF_MASKS, OF_STRETCHES, refuse
 from utils.experiment.separation_judging import COLUMNS
 from utils.experiment.separation_learning import only_fold
 from utils.features.heard import Heard, Magnitudes, heard_by, heard_in_use
@@ -34,7 +34,12 @@ def check_separation(job: Job) -> tuple[Heard, Heard]:
     limits.require_judged(settings.limits, formats=settings.export.formats)
     unread = {**OF_CLIPS, **OF_EVENTS}
     refuse(settings, unread, "has no effect on networks that separate; leave it out.")
+    if job.data.speakers is not None:
+        told = "has no effect where speakers are mixed afresh; leave it out."
+        refuse(settings, OF_STRETCHES, told)
     heard = heard_by(settings.audio, settings.features)
+    if not isinstance(heard, Magnitudes):
+        refuse(settings, OF_MASKS, "is for networks that hear magnitudes; leave it out.")
     in_use = heard_in_use(settings.audio, settings.features, settings.separation)
     only_fold(job.data)
     network = build_separator(job, heard)
@@ -47,14 +52,14 @@ def check_separation(job: Job) -> tuple[Heard, Heard]:
 
 
 def build_separator(job: Job, heard: Heard) -> "keras.Model":
-    """Build the set's network for what it hears."""
+    """Build the set's network for what it hears; it knows $SOURCES and $CHANNELS."""
     from models import builder
 
     return builder.build(
         job.settings.model,
         named=job.networks,
         input_shape=heard.input_shape,
-        constants={},
+        constants={"SOURCES": len(job.data.classes), "CHANNELS": heard.channels},
         name=job.settings.set_id,
         seed=job.settings.seed,
     )

@@ -32,6 +32,9 @@ class SeparationJudge:
     would count as much as one that sounds. Stems that are silent in all stretches of a file have no
     SI-SDR and are left out. A network that has become NaN has an improvement of NaN.
 
+    Masks, overlap and sum of the stems are those of the default settings: a set's may change
+    without a new training, so the scores of its epochs may not depend on them.
+
     The network is asked twice: of magnitudes the loss is about the frames that training sees, while
     a :class:`Separator` puts silence before and behind the stretch and cuts other windows.
 

@@ -13,6 +13,7 @@ from utils import pipeline
 from utils.audio import at_rate, read_channels, read_facts
 from utils.config.schema import SpeakerSettings
 from utils.datasets import Clip, DataSet, Fold
+from utils.datasets.mixture_folders import file_state
 from utils.datasets.speaker_levels import measure
 from utils.errors import ConfigError, DataError
 from utils.experiment.job import Job
@@ -54,7 +55,7 @@ class SeparationLearning:
         fold = only_fold(job.data)
         clips = (*fold.train, *fold.validation)
         files = at_rate(
-            (path for clip in clips for path in paths_of(clip)),
+            (path for clip in clips for path in clip.files),
             sample_rate=heard.sample_rate,
             channels=heard.channels,
             folder=job.cache / "audio",
@@ -64,8 +65,20 @@ class SeparationLearning:
 
     @cached_property
     def key(self) -> str:
-        """Identity of what is learnt from: every file as it is read."""
-        states = [(str(path), copy.stat().st_size) for path, copy in sorted(self.files.items())]
+        """Identity of what is learnt from, wherever it lies: size and time of every file.
+
+        Raises:
+            DataError: for a file that has vanished.
+        """
+        return self._key_of((*self.fold.train, *self.fold.validation))
+
+    @cached_property
+    def test_key(self) -> str:
+        """The same of the test files."""
+        return self._key_of(self.fold.test)
+
+    def _key_of(self, clips: Sequence[Clip]) -> str:
+        states = [(clip.name, [file_state(path) for path in clip.files]) for clip in clips]
         return digest([self.job.data.identity, self.heard.sample_rate, states])
 
     @cached_property
@@ -187,13 +200,6 @@ def read_whole(clip: Clip, heard: Heard) -> tuple[np.ndarray, np.ndarray]:
             part = read_channels(path, **rate)[: len(mixture)]
             total[: len(part)] += part
     return mixture, stems
-
-
-def paths_of(clip: Clip) -> Iterator[Path]:
-    """The files of a clip: itself, then its stems."""
-    yield clip.path
-    for stem in clip.stems:
-        yield from stem
 
 
 def only_fold(data: DataSet) -> Fold:

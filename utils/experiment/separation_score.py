@@ -9,6 +9,7 @@ import numpy as np
 from utils.audio import read_channels
 from utils.console import bar
 from utils.datasets import Clip
+from utils.datasets.music import MIXTURE
 from utils.errors import DataError
 from utils.evaluation.separation import SeparationScores, in_order, score_file, summarise
 from utils.experiment.job import Job
@@ -94,16 +95,18 @@ def score_folder(job: Job, folder: Path) -> SeparationScores:
     Args:
         job: the set and the data; audio is scored at the set's rate and channels.
         folder: for each test file a folder of its name (``test/song`` or ``song``) with a file for
-            each thing that is separated (``vocals.wav``), as ``-m predict`` writes them.
+            each thing that is separated (``vocals.wav``), as ``-m predict`` writes them. Of
+            ``song/mixture.wav`` they may also lie in ``song/mixture``.
 
     Raises:
-        DataError: for files that are missing or of another length.
+        DataError: for files that are missing or of another length, and for a folder that two test
+            files have in common.
         AudioError: for files that cannot be used.
     """
     settings, classes = job.settings, job.data.classes
     heard = heard_by(settings.audio, settings.features)
     clips = only_fold(job.data).test
-    places = {clip.name: _place(folder, clip, classes) for clip in clips}
+    places = _places(folder, clips, classes)
 
     def read(clip: Clip, mixture: np.ndarray) -> np.ndarray:
         place = places[clip.name]
@@ -113,10 +116,28 @@ def score_folder(job: Job, folder: Path) -> SeparationScores:
     return summary_of(job, clips, found, bootstrap=settings.evaluation.bootstrap)
 
 
+def _places(folder: Path, clips: Sequence[Clip], classes: tuple[str, ...]) -> dict[str, Path]:
+    """Where separated files lie, by name of the clip; no two in the same folder."""
+    places = {clip.name: _place(folder, clip, classes) for clip in clips}
+    owners: dict[Path, str] = {}
+    for name, place in places.items():
+        other = owners.setdefault(place, name)
+        if other != name:
+            raise DataError(
+                f"{place}: may be of {other} or of {name}; name the folders in {folder} by the "
+                "whole names of the test files."
+            )
+    return places
+
+
 def _place(folder: Path, clip: Clip, classes: tuple[str, ...]) -> Path:
     """Where a clip's separated files lie."""
     name = Path(clip.name)
-    known = [folder / name, folder / name.name, folder / name.stem]
+    song = name.with_suffix("") if name.suffix == clip.path.suffix else name
+    if song.name == MIXTURE and song.parent.name:
+        song = song.parent
+    known = [folder / each for each in (*_ends(name), *_ends(song))]
+    known += [place / MIXTURE for place in known]
     for place in known:
         missing = [label for label in classes if not (place / f"{label}.wav").is_file()]
         if not missing:
@@ -124,9 +145,14 @@ def _place(folder: Path, clip: Clip, classes: tuple[str, ...]) -> Path:
         if len(missing) < len(classes):
             raise DataError(f"{place}: has no {missing[0]}.wav; each stem needs a file.")
     raise DataError(
-        f"{folder}: has no folder {name.name} with {', '.join(f'{label}.wav' for label in classes)}"
+        f"{folder}: has no folder {song.name} with {', '.join(f'{label}.wav' for label in classes)}"
         f" for the test file {clip.name}."
     )
+
+
+def _ends(path: Path) -> list[Path]:
+    """A path, then the same without its first folder, without its first two, and so on."""
+    return [Path(*path.parts[first:]) for first in range(len(path.parts))]
 
 
 def _read(path: Path, heard: Heard, mixture: np.ndarray) -> np.ndarray:

@@ -90,6 +90,14 @@ class Separator:
         """Of the stems."""
         return self.heard.channels
 
+    @property
+    def highest_hertz(self) -> float:
+        """Highest frequency that is separated: half the rate, or where masks end."""
+        heard, half = self.heard, self.sample_rate / 2
+        if isinstance(heard, Magnitudes) and self.settings.extension == "zeros":
+            return min(half, heard.bins * heard.sample_rate / heard.n_fft)
+        return half
+
     def __call__(self, samples: np.ndarray) -> np.ndarray:
         """Separate a whole mixture.
 

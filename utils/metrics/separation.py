@@ -58,7 +58,8 @@ def si_sdr(estimates: np.ndarray, references: np.ndarray, *, zero_mean: bool = T
     energy = _inner(references, references)
     share = _inner(estimates, references) / np.where(energy > 0, energy, 1.0)
     target = share**2 * energy
-    error = estimates - share[..., np.newaxis] * references
+    error = share[..., np.newaxis] * references
+    error = np.subtract(estimates, error, out=error)
     whole = _inner(estimates, estimates) + np.zeros_like(energy)
     least = LEAST * np.where(whole > 0, whole, 1.0)
     scores = 10.0 * np.log10(np.maximum(target, least) / np.maximum(_inner(error, error), least))
@@ -205,15 +206,20 @@ def _inner(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 def _scaled(signals: np.ndarray, zero_mean: bool) -> np.ndarray:
     """float64 with a peak of 1, so that no energy underflows; silence is exactly 0."""
     signals = signals.astype(np.float64)
-    peak = np.abs(signals).max(axis=-1, keepdims=True)
-    signals /= np.where(peak > 0, peak, 1.0)
-    if not zero_mean:
-        return signals
-    mean = signals.mean(axis=-1, keepdims=True)
-    signals -= mean
-    left = _inner(signals, signals)[..., np.newaxis]
-    sounds = left > STILL * signals.shape[-1] * mean**2
-    return _scaled(signals * sounds, zero_mean=False)
+    signals /= _peak(signals)
+    if zero_mean:
+        mean = signals.mean(axis=-1, keepdims=True)
+        signals -= mean
+        left = _inner(signals, signals)[..., np.newaxis]
+        signals *= left > STILL * signals.shape[-1] * mean**2
+        signals /= _peak(signals)
+    return signals
+
+
+def _peak(signals: np.ndarray) -> np.ndarray:
+    """Largest amplitude (..., 1), 1 of silence; without a copy of the signals."""
+    peak = np.maximum(signals.max(axis=-1, keepdims=True), -signals.min(axis=-1, keepdims=True))
+    return np.where(peak > 0, peak, 1.0)
 
 
 def _same_length(estimates: np.ndarray, references: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

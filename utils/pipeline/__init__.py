@@ -18,6 +18,7 @@
 """
 
 from utils.pipeline.batches import evaluation_batches, steps, training_batches
+from utils.pipeline.readers import drawing
 from utils.pipeline.segments import Segments, Stretches, Track, even_stretches
 from utils.pipeline.sources import Drawn, Mixtures, Source, sample
 from utils.pipeline.voices import Voices
@@ -30,6 +31,7 @@ __all__ = [
     "Stretches",
     "Track",
     "Voices",
+    "drawing",
     "evaluation_batches",
     "even_stretches",
     "sample",

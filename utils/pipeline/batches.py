@@ -1,12 +1,12 @@
 """Sources to tf.data batches; the package says in which order, and why."""
 
 import math
-import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from utils.pipeline.readers import Readers
 from utils.pipeline.sources import Drawn, Source
 
 if TYPE_CHECKING:
@@ -19,28 +19,6 @@ PREFETCH = 2  # finished batches that wait
 
 Read = Callable[["tf.Tensor"], "tf.Tensor"]  # positions in source.rows, int64 (batch,), to clips
 Labelled = Callable[["tf.Tensor"], tuple["tf.Tensor", Any]]  # an item to clips and their targets
-
-
-class Readers(list[Callable[..., Any]]):
-    """The Python functions of a data set, with the arrays that they read.
-
-    TensorFlow keeps what it is given as ``numpy_function`` until the process ends. So it is given
-    what finds these functions as long as their data set lives, which alone holds them: arrays of a
-    run that is over do not stay in memory.
-    """
-
-    def passed(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Hold a function; give what calls it while it is held."""
-        self.append(function)
-        held = weakref.ref(function)
-
-        def call(*arguments: Any) -> Any:
-            there = held()
-            if there is None:
-                raise RuntimeError("the data set that these batches belong to is gone")
-            return there(*arguments)
-
-        return call
 
 
 def steps(source: Source | Drawn, batch_size: int) -> int:
@@ -166,9 +144,7 @@ def _batches(
     options.threading.max_intra_op_parallelism = 1
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
     batches = items.map(made, num_parallel_calls=workers, deterministic=True)
-    finished = batches.prefetch(PREFETCH).with_options(options)
-    finished.readers = readers  # iterators and data sets made of this one hold it
-    return finished
+    return readers.held_by(batches.prefetch(PREFETCH).with_options(options))
 
 
 def _positions(

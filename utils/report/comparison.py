@@ -10,7 +10,7 @@ import numpy as np
 from utils.files import write_bytes, write_text
 from utils.report.html import write_page
 from utils.report.limits import NETWORK, NOUNS, broken_limits
-from utils.report.measures import MISSING, Measure, headline_measures
+from utils.report.measures import MISSING, Measure, headline_measures, use_of
 from utils.report.plots import BLUE, GREY, INK, RED, Picture, as_png, as_svg, drawing
 from utils.report.results import Results
 from utils.report.section import Section
@@ -207,7 +207,7 @@ def _draw(figure: "Figure", runs: Sequence[Results], measures: Sequence[Measure]
         values=[run.model.macs / 1e6 if run.model else np.nan for run in runs],
         limit=_tightest(runs, "MAC", NETWORK, divisor=1e6),
         title="Operations",
-        label="MMAC per clip",
+        label=f"MMAC per {use_of(measure.key for measure in measures).takes}",
     )
     panels[0].set_yticks(range(len(runs)), _names(runs))
     panels[0].set_ylim(len(runs) - 0.4, -0.6)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from utils.files import write_text
 from utils.report.folds import fold_table
 from utils.report.limits import broken_limits
-from utils.report.measures import headline_measures
+from utils.report.measures import headline_measures, use_of
 from utils.report.plots import learning_curves
 from utils.report.results import Results
 from utils.report.section import Section
@@ -148,7 +148,8 @@ def _headlines(results: Results) -> tuple[Headline, ...]:
         cards.append(Headline(measure.name, value, note))
     if results.model is not None:
         cards.append(Headline("Parameters", count(results.model.parameters), "in Keras"))
-        cards.append(Headline("Operations", f"{millions(results.model.macs)} M", "MAC per clip"))
+        per = f"MAC per {use_of(results.overall).takes}"
+        cards.append(Headline("Operations", f"{millions(results.model.macs)} M", per))
     if "int8" in results.exports:
         size = results.exports["int8"].parameter_bytes
         cards.append(Headline("Size in int8", f"{kilobytes(size)} KB", f"{count(size)} bytes"))
@@ -193,7 +194,8 @@ def _closing(results: Results, parameters_yaml: str) -> list[Section]:
         tables += [limits_table(results.limits)] if results.limits else []
         sections.append(Section("Export and limits", items=broken, tables=tuple(tables)))
     if results.model is not None and results.model.layers:
-        sections.append(Section("Layers", tables=(layers_table(results.model),), folded=True))
+        layers = layers_table(results.model, takes=use_of(results.overall).takes)
+        sections.append(Section("Layers", tables=(layers,), folded=True))
     sections.append(Section("Parameters", listing=parameters_yaml, folded=True))
     sections.append(Section("Environment", tables=_environment(results), folded=True))
     return sections

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 MISSING = "–"
 _TOP_K = re.compile("top([1-9][0-9]{0,2})_recall")
@@ -64,6 +65,22 @@ class Measure:
         return f"{self.short} {self.unit}".rstrip()
 
 
+class Use(NamedTuple):
+    """What a network takes and gives at a time, in words.
+
+    Attributes:
+        takes: one of its inputs.
+        gives: one number of its output.
+        note: a sentence on what it takes, where the word alone does not tell; else "".
+    """
+
+    takes: str = "clip"
+    gives: str = "a probability"
+    note: str = ""
+
+
+_SEPARATES = Use("window", "a value of a stem", "A window is what the network separates at a time.")
+
 MEASURES: dict[str, Measure] = {
     measure.key: measure
     for measure in (
@@ -103,6 +120,12 @@ MEASURES: dict[str, Measure] = {
 def top_k_recall(words: int) -> Measure:
     """How the recall among the ``words`` most likely classes is shown (``top4_recall``)."""
     return Measure(f"top{words}_recall", f"Top-{words} recall", f"Top {words}", "%", 100.0, 1)
+
+
+def use_of(keys: Iterable[str]) -> Use:
+    """What the network behind the given scores takes and gives: decibels are of separated sound."""
+    units = {MEASURES[key].unit for key in keys if key in MEASURES}
+    return _SEPARATES if "dB" in units else Use()
 
 
 def headline_measures(keys: Iterable[str]) -> tuple[Measure, ...]:

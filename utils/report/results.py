@@ -27,7 +27,8 @@ class LayerFacts(_Closed):
         kind: class of the layer, ``Conv2D``.
         output_shape: shape of its output without the batch axis.
         parameters: number of its weights, moving statistics included.
-        macs: multiply-accumulate operations for one clip; None where they cannot be counted.
+        macs: multiply-accumulate operations for one clip (one window of a network that separates);
+            None where they cannot be counted.
     """
 
     name: str
@@ -45,10 +46,10 @@ class ModelFacts(_Closed):
         parameters: number of all weights.
         trainable: of these, those that training changes.
         non_zero: of these, those that are not zero.
-        macs: multiply-accumulate operations for one clip.
+        macs: multiply-accumulate operations for one clip, or one window as above.
         keras_float16_bytes: size in float16 by the challenge's rule (batch normalisation in
             float32).
-        peak_activation_bytes: largest memory of activations at one time, for one clip.
+        peak_activation_bytes: largest memory of activations at one time, for the same.
         layers: the network layer by layer.
     """
 
@@ -72,8 +73,9 @@ class ExportFacts(_Closed):
         parameter_bytes: bytes of the weights.
         non_zero_bytes: bytes of the weights that are not zero.
         scores: scores on the test part by name.
-        max_difference: largest difference of a probability to the Keras model.
-        latency_ms: milliseconds for one clip on one thread.
+        max_difference: largest difference of an output to the Keras model: of a probability, or
+            of a magnitude or sample of a stem.
+        latency_ms: milliseconds for one clip, or one window, on one thread.
         custom_operators: operators that TFLite has not built in; None: not looked at.
     """
 

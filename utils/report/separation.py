@@ -1,6 +1,6 @@
 """Tables and sections of separation: scores overall, by stem, by file; the speed of every file."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from utils.report.measures import MEASURES
@@ -12,14 +12,14 @@ from utils.report.tables import Column, Row, Table
 Scores = Mapping[str, Any]
 
 _OF_FILES = ("si_sdr_improvement", "si_sdr", "sdr_improvement", "sdr")
-_HOUR = 3600.0
+_UNITS = ((3600.0, "hours"), (60.0, "minutes"), (1.0, "seconds"))
 
 
 def tables(scores: Scores) -> tuple[Table, ...]:
     """What the console shows: stems where they have names, the scores, the speed.
 
     Args:
-        scores: ``SeparationScores.as_dict()`` with ``real_time``.
+        scores: ``SeparationScores.as_dict()`` with ``real_time`` and ``window_seconds``.
     """
     return (*score_tables(scores), speed_table(scores))
 
@@ -66,8 +66,8 @@ def overall_table(scores: Scores) -> Table:
 def _overall_note(scores: Scores) -> str:
     """What the scores are of."""
     parts = [
-        f"{count(scores['files'])} files, {scores['seconds'] / _HOUR:.2f} hours. Improvement: over "
-        "the mixture taken as it is."
+        f"{count(scores['files'])} files, {_duration(scores['seconds'])}. Improvement: over the "
+        "mixture taken as it is."
     ]
     if "bss_sdr" in scores["overall"]:
         parts.append(
@@ -76,11 +76,31 @@ def _overall_note(scores: Scores) -> str:
         )
     if not scores["per_class"]:
         parts.append("Sources in the order that suits them best.")
-    if scores["silent"]:
-        parts.append(f"{count(scores['silent'])} silent stems are left out.")
+    parts += _left_out(scores)
     if scores["intervals"]:
         parts.append("95 %: files drawn again (bootstrap).")
     return " ".join(parts)
+
+
+def _left_out(scores: Scores) -> Iterator[str]:
+    """Stems and files that scores are not of."""
+    with_bss = "bss_sdr" in scores["overall"]
+    if scores["silent"]:
+        silent, files = count(scores["silent"]), count(scores["silent_files"])
+        yield f"Silent stems are left out ({silent}, in {files} of the files)."
+        if with_bss:
+            yield "Of such files BSS Eval is that of the other stems alone; museval refuses them."
+    if with_bss and scores["without_bss"]:
+        yield (
+            f"BSS Eval has no score of {count(scores['without_bss'])} of the files: they have no "
+            "frame in which all stems and all estimates sound, or the estimates are exact."
+        )
+
+
+def _duration(seconds: float) -> str:
+    """A time with one decimal in the largest unit that it fills: ``32.1 minutes``."""
+    size, unit = next((each for each in _UNITS if seconds >= each[0]), _UNITS[-1])
+    return f"{seconds / size:.1f} {unit}"
 
 
 def stem_table(scores: Scores) -> Table:
@@ -115,4 +135,8 @@ def speed_table(scores: Scores) -> Table:
     """How many seconds of audio each model file separates in a second."""
     columns = (Column("Model", words=True), Column("Times real time"))
     rows = tuple(Row((name, f"{times:.1f}")) for name, times in scores["real_time"].items())
-    return Table("Speed", columns, rows, "Whole test files on all cores, reading not included.")
+    note = (
+        f"Whole test files in windows of {scores['window_seconds']:.3g} s, on all cores; reading "
+        "them is not included."
+    )
+    return Table("Speed", columns, rows, note)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from utils.report.measures import MISSING, headline_measures
+from utils.report.measures import MISSING, Use, headline_measures, use_of
 from utils.report.results import ModelFacts, Results, Verdict
 from utils.report.tables import Column, Row, Table
 
@@ -39,7 +39,8 @@ def export_table(results: Results) -> Table:
         One table; the first rows are the Keras model as trained and its size in float16.
     """
     scored = (results.overall, *(facts.scores for facts in results.exports.values()))
-    measures = headline_measures(key for scores in scored for key in scores)
+    keys = {key for scores in scored for key in scores}
+    measures, use = headline_measures(keys), use_of(keys)
     columns = (
         Column("Format", words=True),
         Column("File bytes", "File"),
@@ -49,7 +50,7 @@ def export_table(results: Results) -> Table:
         Column("KB"),
         Column("Max. diff.", "Diff."),
         *(Column(m.heading, m.short_heading) for m in measures),
-        Column("ms per clip", "ms"),
+        Column(f"ms per {use.takes}", "ms"),
     )
     rows = []
     if results.model is not None:
@@ -76,16 +77,16 @@ def export_table(results: Results) -> Table:
                 )
             )
         )
-    return Table("Exported models", columns, tuple(rows), _export_note(results))
+    return Table("Exported models", columns, tuple(rows), _export_note(results, use))
 
 
-def _export_note(results: Results) -> str:
+def _export_note(results: Results, use: Use) -> str:
     sentences = [
         "Parameter bytes and their KB (1,024 bytes) are counted inside the file, zeros included.",
-        "Max. diff.: largest difference of a probability to the Keras model.",
+        f"Max. diff.: largest difference of {use.gives} to the Keras model.",
     ]
     if any(facts.latency_ms is not None for facts in results.exports.values()):
-        sentences.append("ms per clip: median on one thread.")
+        sentences.append(f"ms per {use.takes}: median on one thread. {use.note}".rstrip())
     sentences += _operators_note(results)
     if "int8" in results.exports:
         scores = results.exports["int8"].scores
@@ -130,8 +131,13 @@ def limits_table(verdicts: tuple[Verdict, ...]) -> Table:
     return Table("Limits", columns, rows)
 
 
-def layers_table(model: ModelFacts) -> Table:
-    """Parameters and multiply-accumulate operations of each layer, and their share of the whole."""
+def layers_table(model: ModelFacts, *, takes: str = "input") -> Table:
+    """Parameters and multiply-accumulate operations of each layer, and their share of the whole.
+
+    Args:
+        model: the network.
+        takes: what one of its inputs is, as ``Use.takes``.
+    """
     columns = (
         Column("Layer", words=True),
         Column("Kind", words=True),
@@ -154,8 +160,11 @@ def layers_table(model: ModelFacts) -> Table:
         for layer in model.layers
     ]
     total = ("All", "", "", count(model.parameters), millions(model.macs), "100.0")
-    note = f"{model.trainable:,} parameters are trained, {model.non_zero:,} are not zero."
+    note = (
+        f"{model.trainable:,} parameters are trained, {model.non_zero:,} are not zero. "
+        f"MMAC: millions of operations for one {takes}."
+    )
     if model.peak_activation_bytes is not None:
         kb = kilobytes(model.peak_activation_bytes)
-        note += f" Peak memory of activations in float32: {kb} KB for one clip."
+        note += f" Peak memory of activations in float32: {kb} KB for one {takes}."
     return Table("Layers", columns, (*rows, Row(total, summary=True)), note)

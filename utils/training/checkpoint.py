@@ -33,6 +33,7 @@ class Progress:
         best_value: the selection metric of that epoch.
         best_weights: weights of that epoch, in the model's order; empty before.
         seconds: time spent on the epochs so far, by this process and those before it.
+        inputs: identity of what is learnt from.
     """
 
     history: list[dict[str, float]]
@@ -40,11 +41,12 @@ class Progress:
     best_value: float | None
     best_weights: Arrays
     seconds: float = 0.0
+    inputs: str = ""
 
     @classmethod
-    def new(cls) -> "Progress":
+    def new(cls, inputs: str = "") -> "Progress":
         """Progress of a training that has not begun."""
-        return cls(history=[], best_epoch=0, best_value=None, best_weights=[])
+        return cls(history=[], best_epoch=0, best_value=None, best_weights=[], inputs=inputs)
 
     def gave_up(self, settings: TrainingSettings) -> bool:
         """Whether so many competing epochs as ``patience`` have passed since the best one.
@@ -73,26 +75,28 @@ def save(path: Path, model: "keras.Model", progress: Progress) -> None:
         "best_epoch": progress.best_epoch,
         "best_value": progress.best_value,
         "seconds": progress.seconds,
+        "inputs": progress.inputs,
     }
     arrays["record"] = np.frombuffer(json.dumps(record).encode("utf-8"), dtype=np.uint8)
     with whole_file(path) as stream:
         np.savez(stream, allow_pickle=False, **arrays)
 
 
-def restore(path: Path, model: "keras.Model") -> Progress:
+def restore(path: Path, model: "keras.Model", *, inputs: str) -> Progress | None:
     """Put a saved state back into a freshly compiled model.
 
     Args:
         path: the checkpoint file.
         model: the same network, compiled the same way; its optimiser is built here.
+        inputs: identity of what is learnt from.
 
     Returns:
-        The progress at the time of saving.
+        The progress at the time of saving; None if something else was learnt from, and the model
+        is as it was.
 
     Raises:
         UserError: when the file is damaged or belongs to another network.
     """
-    model.optimizer.build(model.trainable_variables)
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             record: dict[str, Any] = json.loads(file["record"].tobytes())
@@ -101,6 +105,9 @@ def restore(path: Path, model: "keras.Model") -> Progress:
         raise UserError(
             f"{path}: not a usable checkpoint ({error}); delete it to train anew."
         ) from error
+    if record["inputs"] != inputs:
+        return None
+    model.optimizer.build(model.trainable_variables)
     _assign(path, model.variables, states["model"])
     _assign(path, model.optimizer.variables, states["optimizer"])
     return Progress(
@@ -109,6 +116,7 @@ def restore(path: Path, model: "keras.Model") -> Progress:
         best_value=record["best_value"],
         best_weights=states["best"],
         seconds=record["seconds"],
+        inputs=inputs,
     )
 
 

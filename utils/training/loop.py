@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from utils.config.schema import TrainingSettings
 from utils.errors import UserError
+from utils.pipeline import drawing
 from utils.training import checkpoint
 from utils.training.compiling import compile_model, first_rate
 from utils.training.devices import check_batch_size, device_strategy, precision
@@ -63,10 +64,11 @@ def fit(
     settings: TrainingSettings,
     folder: Path,
     seed: int,
+    inputs: str,
     console: "Console | None" = None,
     tensorboard: Path | None = None,
 ) -> Trained:
-    """Train, or go on with a training that was cut off.
+    """Train, or go on with a training of the same inputs that was cut off.
 
     Args:
         build: makes the network; called under the device strategy and precision of the settings.
@@ -77,6 +79,7 @@ def fit(
         folder: receives ``checkpoint.npz``, ``history.csv``, and ``steps.csv`` where steps are
             logged; ``diverged.json`` when the loss is no longer a number.
         seed: seed of everything random besides the batches.
+        inputs: identity of what is learnt from; a checkpoint of other inputs is not gone on with.
         console: where progress is shown; None trains silently.
         tensorboard: folder of TensorBoard logs, if wanted.
 
@@ -96,9 +99,12 @@ def fit(
     with precision(settings.mixed_precision), strategy.scope():
         judged = validation.columns if isinstance(validation, Judge) else ()
         model = compile_model(build(), settings, steps=steps, judged=judged)
-        progress = checkpoint.Progress.new()
+        found = None
         if state_file.exists():
-            progress = checkpoint.restore(state_file, model)
+            found = checkpoint.restore(state_file, model, inputs=inputs)
+            if found is None and console is not None:
+                console.print("What it learns from has changed; training starts anew.")
+        progress = checkpoint.Progress.new(inputs) if found is None else found
     first_epoch, earlier_seconds = len(progress.history), progress.seconds
     if first_epoch < settings.epochs and not progress.gave_up(settings):
         _run_epochs(
@@ -155,7 +161,7 @@ def _run_epochs(
     if tensorboard is not None:
         callbacks.append(_tensorboard_callback(tensorboard))
     try:
-        with heard, quick_kernels(model):
+        with heard, quick_kernels(model), drawing(batches):
             model.fit(
                 batches,
                 initial_epoch=first_epoch,

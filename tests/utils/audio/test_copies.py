@@ -1,10 +1,13 @@
 """Files at one rate: read where they lie, or copied once."""
 
+from concurrent.futures import ThreadPoolExecutor
+
+import joblib
 import numpy as np
 import pytest
 import soundfile
 
-from utils.audio import at_rate, read_channels, read_facts
+from utils.audio import at_rate, copies, read_channels, read_facts
 from utils.errors import AudioError
 
 
@@ -46,6 +49,19 @@ def test_copies_are_made_once_and_again_for_another_file(files, tmp_path):
     assert first.stat().st_mtime_ns == state
     soundfile.write(files["other.flac"], np.zeros(500) + 0.1, 16000)
     assert at_rate([files["other.flac"]], **options)[files["other.flac"]] != first
+
+
+def test_as_many_files_at_a_time_as_cores_may_be_used(files, tmp_path, monkeypatch):
+    """Those of the machine may be more."""
+    asked = []
+    monkeypatch.setattr(joblib, "cpu_count", lambda: 3)
+    monkeypatch.setattr(
+        copies,
+        "ThreadPoolExecutor",
+        lambda workers: asked.append(workers) or ThreadPoolExecutor(workers),
+    )
+    at_rate(files.values(), sample_rate=8000, channels=1, folder=tmp_path / "cache")
+    assert asked == [3]
 
 
 def test_a_broken_file_is_told_with_its_path(files, tmp_path):

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from utils import datasets
-from utils.config.schema import AudioSettings, DatasetSettings, MusicSettings
+from utils.config.schema import AudioSettings, DatasetSettings, MusicSettings, ValidationSettings
 from utils.datasets import demo_music
 from utils.datasets.demo_music import MusicSize, make, render
 from utils.datasets.music import STEMS
@@ -44,7 +44,8 @@ def read(path):
 
 def test_the_loader_of_musdb_reads_it(tiny):
     music = MusicSettings(stems={"vocals": ("vocals",), "rest": ("drums", "bass", "other")})
-    settings = DatasetSettings(name="musdb", music=music)
+    whole = ValidationSettings(method="group")
+    settings = DatasetSettings(name="musdb", music=music, validation=whole)
     data = datasets.load(settings, audio=AudioSettings(), root=tiny, cache=tiny)
     (fold,) = data.folds
     assert (len(fold.train), len(fold.validation), len(fold.test)) == (2, 1, 1)

@@ -22,7 +22,8 @@ load = partial(datasets.load, audio=AudioSettings(), cache=Path("cache"))
 
 
 def settings(stems=None, amount=0.3, **changes):
-    validation = ValidationSettings(amount=amount, seed=changes.pop("seed", 0))
+    drawn = {"method": changes.pop("method", "group"), "seed": changes.pop("seed", 0)}
+    validation = ValidationSettings(amount=amount, **drawn)
     music = MusicSettings(stems=stems or {})
     return DatasetSettings(name="musdb", music=music, validation=validation, **changes)
 
@@ -272,8 +273,38 @@ def test_folders_that_are_not_the_data_set(tmp_path):
 def test_one_song_cannot_be_divided(tmp_path):
     song(tmp_path / "train" / "A")
     song(tmp_path / "test" / "X")
-    with pytest.raises(DataError, match=r"leaves no validation clips of 1"):
+    with pytest.raises(DataError) as caught:
         load(settings(), root=tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path}: of 1 training songs some are to be drawn for validation, which takes 2 or"
+        " more; add songs."
+    )
+
+
+@pytest.mark.parametrize("method", ["group", "random"])
+@pytest.mark.parametrize("count", [2, 3, 7])
+def test_one_song_at_least_validates(tmp_path, method, count):
+    for name in "ABCDEFG"[:count]:
+        song(tmp_path / "train" / name)
+    song(tmp_path / "test" / "X")
+    (fold,) = load(settings(amount=0.05, method=method), root=tmp_path).folds
+    assert (len(fold.train), len(fold.validation)) == (count - 1, 1)
+
+
+def test_both_methods_draw_whole_songs(tree):
+    group, random = (load(settings(method=method), root=tree) for method in ("group", "random"))
+    assert group.folds == random.folds
+
+
+def test_songs_have_no_cities(tree):
+    with pytest.raises(DataError) as caught:
+        load(settings(method="location_city"), root=tree)
+    assert str(caught.value) == (
+        "dataset.validation.method: 'location_city' does not apply to songs, which have no city;"
+        " choose 'group' or 'random', whole songs either way."
+    )
+    song(tree / "train" / "Leaf - Summerghost")
+    assert load(settings(method="location_city"), root=tree).folds[0].validation
 
 
 def test_there_is_no_evaluation_set(tree):

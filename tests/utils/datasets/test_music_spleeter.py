@@ -22,7 +22,7 @@ def settings(*, amount=0.3, test_amount=0.3, **music):
         name="spleeter",
         music=MusicSettings(**music),
         test_amount=test_amount,
-        validation=ValidationSettings(amount=amount),
+        validation=ValidationSettings(method="group", amount=amount),
     )
 
 
@@ -85,6 +85,21 @@ def test_parts_without_a_table_are_drawn(root):
     assert [len(part) for part in (fold.train, fold.validation, fold.test)] == [4, 4, 2]
     assert data.notes[0].startswith("The test part was drawn: 2 of 10 clips of train.csv")
     assert load(settings(test_amount=0.2, amount=0.5), root=root).folds == data.folds
+
+
+def test_one_song_at_least_is_in_each_part(root):
+    """Songs 0 and 1 share a file, so they are one."""
+    rows = [row("songs/0"), row("songs/1", bass="songs/0/bass.wav"), row("songs/2"), row("songs/3")]
+    table(root, "train.csv", rows)
+    (fold,) = load(settings(test_amount=0.01, amount=0.01), root=root).folds
+    assert [len(groups(part)) for part in (fold.train, fold.validation, fold.test)] == [1, 1, 1]
+    table(root, "train.csv", rows[:3])
+    with pytest.raises(DataError) as caught:
+        load(settings(), root=root)
+    assert str(caught.value) == (
+        f"{root / 'train.csv'}: of 2 training songs some are to be drawn for test and for"
+        " validation, which takes 3 or more; add songs."
+    )
 
 
 def test_tables_give_the_parts(root):

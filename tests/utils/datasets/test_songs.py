@@ -24,7 +24,7 @@ def test_songs_of_numbers_and_lengths_asked_for(tmp_path, capsys):
 
 
 def test_the_seed_decides(tmp_path):
-    numbers = ["--train", "1", "--test", "1", *SHORT]
+    numbers = ["--train", "2", "--test", "1", *SHORT]
     for name, seed in (("a", "3"), ("b", "3"), ("c", "4")):
         assert main([str(tmp_path / name), *numbers, "--seed", seed]) == 0
     assert content(tmp_path / "a") == content(tmp_path / "b")
@@ -34,7 +34,7 @@ def test_the_seed_decides(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--train", "0"], "--train: 1 or more are needed, received 0."),
+        (["--train", "1"], "--train: 2 or more are needed, received 1."),
         (["--test=-2"], "--test: 1 or more are needed, received -2."),
         (["--seconds", "nan"], "--seconds: 5 or more are needed, received nan."),
         (["--seconds", "inf"], "--seconds: 5 or more are needed, received inf."),

@@ -103,7 +103,7 @@ def test_portions_lie_apart_inside_and_cover_the_loudest(places, threshold, gap,
             kept[start:end] = True
         window = np.ones(NEAR) / NEAR
         levels = np.convolve(track**2, window, mode="same")
-        assert kept[np.argmax(levels)]
+        assert levels[kept].max() >= (1 - 1e-9) * levels.max()  # one of those that are as loud
 
 
 def test_recordings_of_esc10_lose_their_padding(real_audio):

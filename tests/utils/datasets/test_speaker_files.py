@@ -1,5 +1,7 @@
 """Whose utterances are whose, which of them can be used, and how speakers are divided."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import soundfile
@@ -84,6 +86,52 @@ def test_the_folder_below_the_root_is_the_speaker(tmp_path):
         "Utterances: train 12 by 6 speakers (0.1 min); validation 4 by 2 speakers (0.0 min);"
         " test 4 by 2 speakers (0.0 min).",
     )
+
+
+LIBRI = ("train-clean-100", "dev-clean", "dev-other", "test-clean", "test-other", "train-other")
+IN_LIBRISPEECH = (
+    "The speaker of files SPEAKER/CHAPTER/SPEAKER-CHAPTER-NUMBER is SPEAKER, as in LibriSpeech."
+)
+
+
+@pytest.mark.parametrize("form", ["{0}-{1}-000{2}.flac", "{0}_{1}_000{2}_000000.wav"])
+@pytest.mark.parametrize("start", ["", "LibriSpeech", "dev-clean"])
+def test_subsets_of_librispeech_are_no_speakers(tmp_path, form, start):
+    """Six subsets of two readers of two chapters each: six folders would do for speakers."""
+    readers = {}
+    for number, subset in enumerate(LIBRI):
+        for reader in (f"{10 + number}", f"{20 + number}"):
+            for chapter in ("7", "8"):
+                name = form.format(reader, chapter, 0)
+                folder = tmp_path / "set" / start / subset / reader / chapter
+                readers[say(folder / name, int(reader + chapter))] = reader
+    found = read(tmp_path / "set")
+    clips = [clip for part in found.parts.values() for clip in part.clips]
+    assert {clip.path: clip.group for clip in clips} == readers
+    assert found.notes[0] == IN_LIBRISPEECH
+    assert "The utterances of a speaker are those of a folder." not in found.notes
+
+
+@pytest.mark.parametrize("subset", ["", "train-clean-100"])
+def test_readers_and_other_speakers_lie_side_by_side(tmp_path, subset):
+    root = folders(tmp_path / "set", PEOPLE[:5])
+    say(root / subset / "103" / "1240" / "103-1240-0000.flac", 50)
+    say(root / "p00" / "1240" / "103-1240-0001.flac", 51)  # of p00, whatever its name says
+    found = read(root)
+    assert sorted(people(found)) == sorted(["103", *PEOPLE[:5]])
+    assert found.notes[:2] == (
+        IN_LIBRISPEECH,
+        "The utterances of a speaker are those of a folder.",
+    )
+
+
+def test_chapters_of_one_reader_are_no_speakers(tmp_path, monkeypatch):
+    for chapter in range(7):
+        say(tmp_path / "103" / f"{chapter}" / f"103-{chapter}-0000.flac", chapter)
+    monkeypatch.chdir(tmp_path / "103")
+    for root in (tmp_path / "103", Path()):
+        with pytest.raises(DataError, match=r"1 speakers were found \(103\)"):
+            read(root)
 
 
 @pytest.mark.parametrize("form", ["{}-1240-0000.flac", "{}_a-b.wav", "{}.ogg"])
@@ -206,14 +254,19 @@ def test_silent_and_broken_utterances_are_refused_or_left_out(tmp_path):
     assert sum(len(part.clips) for part in found.parts.values()) == 10
 
 
-def test_too_few_speakers_hear_of_the_three_ways(tmp_path):
+def test_too_few_speakers_hear_of_the_ways_to_tell_them(tmp_path):
     root = folders(tmp_path, PEOPLE[:5])
     with pytest.raises(DataError) as caught:
         read(root)
     message = str(caught.value)
     assert "5 speakers were found (p00, p01, p02, p03, p04)" in message
     assert "mixtures of 2 speakers need 6" in message
-    ways = ("dataset.columns.group in the table", "folder directly below --data", "file name up")
+    ways = (
+        "dataset.columns.group in the table",
+        "SPEAKER/CHAPTER/SPEAKER-CHAPTER-NUMBER",
+        "folder directly below --data",
+        "file name up",
+    )
     assert all(way in message for way in ways)
     say(root / "p05" / "short.wav", samples=100)
     with pytest.raises(DataError, match="5 speakers have utterances that can be used"):

@@ -1,5 +1,8 @@
 """Lengths and levels of utterances, measured once."""
 
+from concurrent.futures import ThreadPoolExecutor
+
+import joblib
 import numpy as np
 import pytest
 import soundfile
@@ -92,3 +95,16 @@ def test_a_vanished_file_is_one_sentence(tmp_path):
     given[0].path.unlink()
     with pytest.raises(DataError, match=r"a\.wav: the recording has vanished"):
         measure(given, sample_rate=RATE, cache=tmp_path)
+
+
+def test_as_many_files_at_a_time_as_cores_may_be_used(tmp_path, monkeypatch):
+    """Those of the machine may be more."""
+    asked = []
+    monkeypatch.setattr(joblib, "cpu_count", lambda: 3)
+    monkeypatch.setattr(
+        speaker_levels,
+        "ThreadPoolExecutor",
+        lambda workers: asked.append(workers) or ThreadPoolExecutor(workers),
+    )
+    measure(clips(tmp_path, a=0.1), sample_rate=RATE, cache=None)
+    assert asked == [3]

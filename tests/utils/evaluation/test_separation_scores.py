@@ -1,9 +1,12 @@
-"""Scores of separated files: known levels, silent stems, orders, means, medians, intervals."""
+"""Scores of separated files: known levels, silent stems, orders, means, medians, memory."""
+
+import tracemalloc
 
 import numpy as np
 import pytest
 
-from utils.evaluation.separation import in_order, score_file, summarise
+from utils.evaluation.separation import MEDIANS, in_order, score_file, summarise
+from utils.metrics.bss_eval import bss_eval, medians
 
 RATE = 1000
 
@@ -62,9 +65,55 @@ def test_a_silent_stem_has_no_score_and_spoils_no_mean(sources):
         assert np.isfinite(values[0]) and np.isnan(values[1])
     two = score(noisy(sources, 10.0), sources)
     found = summary([one, two])
-    assert found.silent == 1
+    assert (found.silent, found.silent_files) == (1, 1)
     assert found.per_class["b"]["sdr"] == pytest.approx(two["sdr"][1])
     assert found.per_class["a"]["sdr"] == pytest.approx((one["sdr"][0] + two["sdr"][0]) / 2)
+
+
+def test_bss_eval_scores_the_stems_beside_a_silent_one_without_it():
+    stems = np.random.default_rng(6).standard_normal((3, 3000, 2)) * 0.1
+    estimates = noisy(stems, 20.0) + 0.1 * stems.sum(axis=0)
+    silent = stems.copy()
+    silent[1] = 0
+    found = score(estimates, silent, bss=True)
+    expected = medians(bss_eval(stems[[0, 2]], estimates[[0, 2]], window=RATE, hop=RATE))
+    for name, values in zip(MEDIANS, expected, strict=True):
+        np.testing.assert_array_equal(found[name], [values[0], np.nan, values[1]])
+        assert np.isfinite(values).all()
+    joined = summary([found], classes=("a", "b", "c"))
+    assert (joined.silent, joined.without_bss) == (1, 0)
+
+
+def test_files_without_a_frame_for_bss_eval_are_counted(sources):
+    in_turn = sources.copy()
+    in_turn[0, RATE:], in_turn[1, :RATE] = 0, 0
+    mute = noisy(sources, 20.0)
+    mute[1] = 0
+    pairs = ((noisy(sources, 20.0), in_turn), (mute, sources), (mute, np.zeros_like(sources)))
+    scored = [score(*pair, bss=True) for pair in pairs]
+    for one in scored:
+        assert np.isnan([one[name] for name in MEDIANS]).all()
+    fine = score(noisy(sources, 20.0), sources, bss=True)
+    found = summary([*scored, fine])
+    assert (found.without_bss, found.silent, found.silent_files) == (3, 2, 1)
+    assert found.overall["bss_sdr"] == pytest.approx(np.mean(fine["bss_sdr"]))
+    assert found.as_dict()["without_bss"] == 3
+    assert summary([score(*pair) for pair in pairs]).without_bss == 0  # it was not asked for
+
+
+def test_memory_grows_with_one_stem_not_with_all():
+    def highest(stems):
+        given = np.random.default_rng(7).standard_normal((2, stems, 200_000, 2)).astype(np.float32)
+        mixture = given[1].sum(axis=0)
+        tracemalloc.start()
+        score_file(*given, mixture, sample_rate=RATE, bss=False)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return peak
+
+    one = highest(1)
+    assert one < 3.5 * 8 * 400_000  # float64 of a stem three times: truth, estimate, error
+    assert highest(6) < 1.1 * one
 
 
 def summary(scored, **more):

@@ -115,6 +115,14 @@ def test_files_of_several_folders_keep_them(detect):
     assert "Dog\t4.0\t4.5\ttwo/a.wav" in (output / "events.tsv").read_text()
 
 
+def test_a_file_by_two_spellings_is_searched_once(detect, tmp_path):
+    output = detect("a.wav", "one/../a.wav")
+    assert (output / "a.wav.txt").is_file()
+    assert len((output / "events.tsv").read_text().splitlines()) == 4
+    detect("one/../a.wav", "b.wav")
+    assert {path.name for path in tmp_path.iterdir()} == {"events"}
+
+
 def test_files_without_sound_are_told_of_after_the_others_are_searched(detect, tmp_path):
     with pytest.raises(UserError, match=r"(?s)x\.wav: is no audio.*\n.*y\.wav: is no audio"):
         detect("x.wav", "a.wav", "y.wav")

@@ -1,6 +1,7 @@
 """Own files: the tables that are printed and written, and what becomes of files without sound."""
 
 import io
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,6 +10,7 @@ from rich.console import Console
 
 from utils.errors import AudioError, UserError
 from utils.experiment import label_files, labels
+from utils.experiment.labels import distinct, short_names
 
 CLASSES = ("bed", "cat", "dog")
 SAID = {"a.wav": (0.2, 0.5, 0.3), "b.wav": (0.25, 0.25, 0.5), "c.wav": (0.6, 0.4, 0.0)}
@@ -81,6 +83,16 @@ def test_files_are_named_without_the_folder_that_all_have_in_common(label, likel
         assert shown(label.printed, name)[0] == word
 
 
+def test_a_file_by_several_spellings_is_labelled_once(label, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    files = [Path("a.wav"), Path("./a.wav"), tmp_path / "a.wav", tmp_path / "x" / ".." / "a.wav"]
+    assert distinct(files) == [Path("a.wav")]
+    assert distinct(files[::-1]) == files[-1:]
+    ((_, predictions, _),) = label("a.wav", "x/../a.wav", "b.wav", likeliest=1)
+    assert predictions.names == (str(tmp_path / "a.wav"), str(tmp_path / "b.wav"))
+    assert shown(label.printed, "a.wav") == ["cat", "0.500"]
+
+
 def test_files_without_sound_are_told_of_after_the_others_are_labelled(label):
     with pytest.raises(UserError, match=r"(?s)x\.wav: is no audio.*\n.*y\.wav: is no audio"):
         label("x.wav", "a.wav", "y.wav", likeliest=1)
@@ -92,3 +104,9 @@ def test_without_any_sound_nothing_is_written(label):
     with pytest.raises(UserError, match=r"x\.wav"):
         label("x.wav", likeliest=1)
     assert label.printed == ""
+
+
+def test_names_lead_nowhere_else(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert short_names(["../a.wav", "b.wav"]) == ["a.wav", f"{tmp_path.name}/b.wav"]
+    assert short_names(["x/../b.wav", "x/c.wav"]) == ["b.wav", "x/c.wav"]

@@ -13,7 +13,15 @@ from utils.config.separation_sections import SegmentSettings, SeparationSettings
 from utils.errors import ConfigError
 from utils.experiment import check_clips
 from utils.experiment.event_needs import check_settings
-from utils.experiment.needs import OF_CLIPS, OF_EVENTS, OF_SEPARATION, refuse, single_fold
+from utils.experiment.needs import (
+    OF_CLIPS,
+    OF_EVENTS,
+    OF_MASKS,
+    OF_SEPARATION,
+    OF_STRETCHES,
+    refuse,
+    single_fold,
+)
 
 CATALOGUE = load(Path(__file__).resolve().parents[3] / "task.yaml")
 PLAIN = Settings.model_validate(
@@ -35,7 +43,12 @@ OTHER = {  # a value of each that asks for something
     "features.bins": 64,
     "segments": {"remix": 0.5},
     "separation": {"add_up": True},
+    "segments.remix": 0.5,
+    "segments.gain_db": 3.0,
+    "separation.exponent": 1.0,
+    "separation.extension": "zeros",
 }
+KINDS = (OF_CLIPS, OF_EVENTS, OF_SEPARATION, OF_STRETCHES, OF_MASKS)
 
 
 def with_value(settings: Settings, path: str) -> Settings:
@@ -50,17 +63,17 @@ def with_value(settings: Settings, path: str) -> Settings:
 
 
 def test_defaults_ask_for_nothing():
-    for unread in (OF_CLIPS, OF_EVENTS, OF_SEPARATION):
+    for unread in KINDS:
         refuse(PLAIN, unread, "is refused")
     assert OF_EVENTS["postprocess"] == PostprocessSettings()
     assert OF_SEPARATION["segments"] == SegmentSettings()
     assert OF_SEPARATION["separation"] == SeparationSettings()
-    assert OTHER.keys() == {**OF_CLIPS, **OF_EVENTS, **OF_SEPARATION}.keys()
+    assert OTHER.keys() == {path for unread in KINDS for path in unread}
 
 
 @pytest.mark.parametrize("path", OTHER)
 def test_another_value_is_refused_with_its_path(path):
-    kinds = [unread for unread in (OF_CLIPS, OF_EVENTS, OF_SEPARATION) if path in unread]
+    kinds = [unread for unread in KINDS if path in unread]
     assert len(kinds) == 1
     with pytest.raises(ConfigError, match=rf"^{path}: has no effect; leave it out\.$"):
         refuse(with_value(PLAIN, path), kinds[0], "has no effect; leave it out.")
@@ -112,7 +125,11 @@ def test_shipped_sets_give_nothing_that_is_not_read(set_id, demo):
     if resolved.task == "task4_sed":
         unread = {**OF_CLIPS, **OF_SEPARATION}
     elif resolved.task == "task_separation":
+        settings = resolved.settings
+        afresh = settings.dataset.name == "speakers" and settings.dataset.speakers.fresh
         unread = {**OF_CLIPS, **OF_EVENTS}
+        unread |= OF_STRETCHES if afresh else {}
+        unread |= OF_MASKS if settings.features.kind == "waveform" else {}
     else:
         unread = {**OF_EVENTS, **OF_SEPARATION}
     refuse(resolved.settings, unread, "is not read")

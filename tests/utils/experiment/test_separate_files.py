@@ -14,7 +14,8 @@ from rich.console import Console
 from utils.config.schema import AudioSettings, FeatureSettings
 from utils.config.separation_sections import SeparationSettings
 from utils.errors import AudioError, UserError
-from utils.experiment.separate_files import folder_names, separate_file, separate_files
+from utils.experiment import stem_files
+from utils.experiment.separate_files import separate_file, separate_files
 from utils.features import Stft
 from utils.inference import Metadata, Separator
 from utils.inference.predictor import Predictor
@@ -157,7 +158,7 @@ def test_files_of_few_samples(tmp_path, separate, samples, rate):
 
 
 def test_files_too_long_for_wav_are_rf64(song, separate, monkeypatch):
-    monkeypatch.setattr(separating, "LONGEST_WAV", 1000)
+    monkeypatch.setattr(stem_files, "LONGEST_WAV", 1000)
     folder = separate(song(), song("loud.wav", level=1.5, subtype="FLOAT"))
     for name, subtype in (("song", "PCM_24"), ("loud", "FLOAT")):
         facts = soundfile.info(folder / name / "low.wav")
@@ -182,26 +183,26 @@ def test_files_of_one_name_have_folders_of_their_own(song, separate):
     assert separate.printed.count("a/song:") == 1
 
 
-@pytest.mark.parametrize(
-    ("files", "names"),
-    [
-        (["/m/song.mp3"], ["song"]),
-        (["/m/song.mp3", "/m/song.wav"], ["song.mp3", "song.wav"]),
-        (["/m/a/s.mp3", "/m/b/s.mp3", "/m/b/t.mp3"], ["a/s", "b/s", "b/t"]),
-        (["/m/s.mp3.wav", "/m/s.mp3", "/m/s.wav"], ["s.mp3.wav", "s.mp3", "s.wav"]),
-        (["/m/a/../s.mp3", "/m/a/t.mp3"], ["s", "a/t"]),
-        (["/m/no suffix", "/m/.hidden"], ["no suffix", ".hidden"]),
-    ],
-)
-def test_folder_names(files, names):
-    assert folder_names([Path(file) for file in files]) == names
+def test_a_file_by_several_spellings_is_separated_once(song, separate, monkeypatch):
+    path = song()
+    monkeypatch.chdir(path.parent)
+    spelled = (Path("song.wav"), Path("./song.wav"), Path("up/../song.wav"), path, song("b/x.wav"))
+    folder = separate(*spelled)
+    assert {str(each.relative_to(folder).parent) for each in folder.rglob("low.wav")} == {
+        "song", "b/x",
+    }  # fmt: skip
+    assert separate.printed.count("song:") == 1
+    separate(*spelled[:-1])
+    assert separate.printed.count("song:") == 1
 
 
-def test_names_lead_nowhere_else(tmp_path, monkeypatch):
-    (tmp_path / "in").mkdir()
-    monkeypatch.chdir(tmp_path / "in")
-    names = folder_names([Path("../a.wav"), Path("b.wav")])
-    assert names == ["a", "in/b"]
+def test_stems_are_not_written_into_the_folder_of_their_song(song, tmp_path):
+    """There lie its true stems, by the same names."""
+    files = [song("test/B/x.wav"), song("test/A/mixture.wav")]
+    told = r"A/mixture\.wav: its stems would be written into its own folder; name another with -o"
+    with pytest.raises(UserError, match=told):
+        separate_files(Halves(), files, tmp_path / "test", Console(file=io.StringIO()))
+    assert len(list(tmp_path.rglob("*.wav"))) == 2
 
 
 @pytest.mark.parametrize("stem", ["../out", "a/b", "a\\b", "", ".", "..", "nul\0"])
@@ -233,6 +234,22 @@ def test_times_are_told_of_each_file_and_of_all(song, separate, tmp_path):
 @pytest.mark.parametrize(("seconds", "text"), [(5.04, "5.0 s"), (60, "1:00"), (3599.7, "60:00")])
 def test_long_times_are_minutes(seconds, text):
     assert separating._clock(seconds) == text
+
+
+@pytest.mark.parametrize("add_up", [False, True])
+def test_a_note_tells_what_lies_above_what_is_separated(song, separate, add_up):
+    separate(song(), song("low.wav", rate=RATE // 2), add_up=add_up)
+    assert "note:" not in separate.printed
+    fate = (
+        "is not separated: each stem has an equal share of it (separation.add_up)"
+        if add_up
+        else "is in no stem; with separation.add_up each would have an equal share of it"
+    )
+    high = song("high.wav", rate=11_025)
+    separate(high, add_up=add_up)
+    assert f"note: what lies above 4 kHz in high.wav {fate}\n" in separate.printed
+    separate(high, song(), song("higher.wav", rate=44_100), add_up=add_up)
+    assert f"note: what lies above 4 kHz in 2 of 3 files {fate}\n" in separate.printed
 
 
 def test_progress_is_told_in_seconds(song, tmp_path):

@@ -14,6 +14,7 @@ from models.separation_losses import OWN
 from tests.tasks.separation_data import write_songs, write_tiny_separation, write_utterances
 from utils import datasets, pipeline
 from utils.config import load
+from utils.config.separation_sections import SeparationSettings
 from utils.evaluation.separation import in_order, score_file
 from utils.experiment import Job
 from utils.experiment.facts import separator_metadata
@@ -120,6 +121,15 @@ def test_losses_of_keras_have_a_value_a_bin(learnt):
     found = model.predict_on_batch(learning.heard(mixtures))
     expected = np.square(found - np.asarray(learning.heard.targets(stems))).mean()
     assert SeparationJudge(other)(model)["val_loss"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_what_follows_the_network_does_not_change_how_it_is_judged(learnt):
+    """It may change without a new training, so the history must not depend on it."""
+    learning, model = learnt
+    given = SeparationSettings(exponent=1.0, extension="zeros", add_up=True, overlap=0.0)
+    settings = learning.job.settings.model_copy(update={"separation": given})
+    other = replace(learning, job=replace(learning.job, settings=settings))
+    assert SeparationJudge(other)(model) == SeparationJudge(learning)(model)
 
 
 of_waveforms = pytest.mark.parametrize("learnt", ["tiny_voices"], indirect=True)

@@ -27,13 +27,14 @@ TINY = {"FILTERS": 16, "KERNEL": 4, "UNITS": 3, "PAIRS": 1, "CHUNK": 10}
 
 def network(name, shape, **constants):
     settings = ModelSettings(use=name, constants=constants)
-    model = build(settings, named=NAMED, input_shape=shape, constants={}, name=name, seed=0)
+    known = {"SOURCES": 2, "CHANNELS": shape[-1]}
+    model = build(settings, named=NAMED, input_shape=shape, constants=known, name=name, seed=0)
     model.jit_compile = False  # XLA takes a minute to compile
     return model
 
 
 def unet(frames, channels=2, width=2):
-    return network("spleeter_2stems", (frames, BINS, channels), WIDTH=width, CHANNELS=channels)
+    return network("spleeter_2stems", (frames, BINS, channels), WIDTH=width)
 
 
 def metadata(audio, features, **separation):
@@ -234,6 +235,22 @@ def test_what_is_lacking_is_spread_equally():
 def test_silence_is_silent(made, samples):
     separate = made()
     assert not separate(np.zeros((samples, separate.channels), np.float32)).any()
+
+
+@pytest.mark.parametrize(
+    ("extension", "frequency"), [("average", RATE / 2), ("zeros", BINS * RATE / N_FFT)]
+)
+def test_the_highest_frequency_is_where_masks_end(rng, masking, extension, frequency):
+    made = separator(masking, of_magnitudes(128, extension=extension))
+    assert made.highest_hertz == frequency
+    mixture = rng.standard_normal((3000, 2)).astype(np.float32)
+    spectrum = np.abs(np.fft.rfft(made(mixture).sum(axis=0), axis=0))
+    above = np.fft.rfftfreq(3000, 1 / RATE) > frequency + 2 * RATE / N_FFT
+    assert not above.any() or spectrum[above].max() < 0.05 * spectrum[~above].max()
+
+
+def test_the_highest_frequency_of_waveforms_is_half_the_rate(speaking):
+    assert separator(speaking, of_waveforms()).highest_hertz == RATE / 2
 
 
 def test_silence_between_sounds_is_silent(rng, made):

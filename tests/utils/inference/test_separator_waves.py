@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from utils.features import Waveforms
-from utils.inference.separator_waves import WaveSeparator, levelled
+from utils.inference.separator_waves import LOUDEST, WaveSeparator, levelled
 from utils.metrics.separation import si_sdr
 
 SEGMENT = 1000
@@ -141,6 +141,42 @@ def test_levels_do_not_depend_on_those_of_the_network_as_a_whole(rng, gain):
     expected = levelled(estimates, truth.sum(axis=0))
     found = levelled(gain * estimates, truth.sum(axis=0))
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_right_levels_of_a_faint_source_opposed_to_the_mixture_nearly_stay(rng):
+    """Its sign is taken for wrong; TRUST says how much that may matter."""
+    voice, rest = orthogonal(rng)
+    truth = np.stack([voice, 0.1 * rest - 0.05 * voice])
+    mixture = truth.sum(axis=0)
+    assert truth[1] @ mixture < 0
+    change = np.linalg.norm(levelled(truth, mixture) - truth, axis=1)
+    assert (change < 0.03 * np.linalg.norm(truth, axis=1)).all()
+
+
+@pytest.mark.parametrize("signs", [(1, 1), (1, -1), (-1, 1), (-1, -1)])
+def test_signs_of_nearly_equal_estimates_do_not_matter(rng, signs):
+    mixture, noise = rng.standard_normal((2, 500)).astype(np.float32)
+    estimates = np.stack([mixture, 0.9 * mixture + 1e-3 * noise])
+    expected = levelled(estimates, mixture)
+    found = levelled(np.array(signs, np.float32)[:, np.newaxis] * estimates, mixture)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    np.testing.assert_allclose(found[0], mixture / 1.9, atol=0.02)
+    np.testing.assert_allclose(found.sum(axis=0), mixture, atol=0.02)
+
+
+@pytest.mark.parametrize("share", [0.0, 1e-6, 1e-3, 0.01, 0.07, 0.3])
+def test_estimates_that_cancel_each_other_stay_within_bounds(rng, share):
+    """Both are mostly something that the mixture does not hold."""
+    mixture, other = orthogonal(rng)
+    found = levelled(np.stack([share * mixture + other, share * mixture - other]), mixture)
+    assert np.linalg.norm(found, axis=1).max() < 1.001 * LOUDEST
+
+
+@pytest.mark.parametrize("signs", [(1, 1), (1, -1)])
+def test_of_a_silent_mixture_all_sources_are_silent(rng, signs):
+    voice, noise = rng.standard_normal((2, 500)).astype(np.float32)
+    estimates = np.stack([voice, signs[1] * (0.9 * voice + 1e-3 * noise)])
+    assert not levelled(estimates, np.zeros(500, np.float32)).any()
 
 
 def test_equal_estimates_share_the_mixture(rng):

@@ -151,6 +151,13 @@ def test_the_plot_names_sets_scores_and_limits(results: Results, layer5: Results
         assert f">{text}" in svg or f"{text})" in svg, text
 
 
+def test_operations_are_those_of_what_the_networks_take(results: Results) -> None:
+    stems = replace(results, scores={"overall": {"sdr_improvement": 4.0}})
+    for run, label in ((results, "MMAC per clip"), (stems, "MMAC per window")):
+        svg = comparison_picture([run]).svg
+        assert f">{label}" in svg, label
+
+
 def test_runs_without_model_or_scores_can_be_drawn(results: Results) -> None:
     bare = replace(results, scores={"overall": {"accuracy": None}}, model=None, exports={})
     assert comparison_picture([bare]).svg

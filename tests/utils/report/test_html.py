@@ -130,6 +130,18 @@ def test_demo_data_is_said_in_a_banner_with_its_differences(
     assert "Demo data." not in _read(tmp_path / "real.html").texts
 
 
+def test_costs_of_a_network_that_separates_are_those_of_a_window(
+    tmp_path: Path, results: Results
+) -> None:
+    stems = replace(results, scores={"overall": {"si_sdr_improvement": 4.5}})
+    for run, word, other in ((results, "clip", "window"), (stems, "window", "clip")):
+        write_report(tmp_path / "report.html", run, [], "")
+        text = " ".join(_read(tmp_path / "report.html").texts)
+        for label in (f"MAC per {word}", f"ms per {word}", f"KB for one {word}"):
+            assert label in text
+        assert f"MAC per {other}" not in text and f"for one {other}" not in text
+
+
 def test_folds_are_listed_with_mean_and_deviation(tmp_path: Path, results: Results) -> None:
     per_fold = {
         "folds": {"fold1": {"accuracy": 0.7, "log_loss": 1.0}, "fold2": {"accuracy": 0.8}},

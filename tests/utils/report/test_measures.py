@@ -1,4 +1,4 @@
-from utils.report.measures import MEASURES, headline_measures
+from utils.report.measures import MEASURES, headline_measures, use_of
 
 
 def test_shares_are_shown_in_per_cent_with_one_decimal() -> None:
@@ -12,6 +12,12 @@ def test_log_loss_has_three_decimals_and_less_is_better() -> None:
     loss = MEASURES["log_loss"]
     assert loss.number(1.4734) == "1.473"
     assert not loss.higher_is_better
+
+
+def test_decibels_are_of_a_network_that_separates_windows() -> None:
+    assert use_of(["accuracy", "log_loss"]) == use_of([]) == use_of(["top4_recall"])
+    assert use_of(["accuracy"])[:2] == ("clip", "a probability")
+    assert use_of(["sdr", "real"])[:2] == ("window", "a value of a stem")
 
 
 def test_what_is_undefined_is_a_dash() -> None:

@@ -16,6 +16,21 @@ def test_exports_give_bytes_parameters_agreement_scores_and_latency(results: Res
     )  # fmt: skip
 
 
+def test_what_differs_and_what_takes_its_time_follow_the_scores(results: Results) -> None:
+    words = export_table(results)
+    assert "Max. diff.: largest difference of a probability to the Keras model." in words.note
+    assert words.columns[-1].name == "ms per clip" and "window" not in words.note
+    exports = {
+        name: replace(facts, scores={"si_sdr_improvement": 3.0})
+        for name, facts in results.exports.items()
+    }
+    stems = export_table(replace(results, scores={"overall": {"sdr": 2.0}}, exports=exports))
+    assert "Max. diff.: largest difference of a value of a stem to the Keras model." in stems.note
+    assert stems.columns[-1].name == "ms per window"
+    assert "ms per window: median on one thread. A window is what the network" in stems.note
+    assert "probability" not in stems.note and "clip" not in stems.note
+
+
 def test_what_was_not_measured_is_a_dash(layer5: Results) -> None:
     last = export_table(layer5).rows[-1].cells
     assert last[6:] == ("–", "–", "–", "–")
@@ -75,6 +90,10 @@ def test_layers_end_in_the_whole_network(results: Results) -> None:
     assert table.rows[1].cells[4:] == ("", "")
     assert table.rows[-1].cells[3:] == ("46,246", "286.64", "100.0")
     assert "46,118 parameters are trained" in table.note
+    assert "MMAC: millions of operations for one input." in table.note
+    assert table.note.endswith("Peak memory of activations in float32: 1,259.8 KB for one input.")
+    of_window = layers_table(results.model, takes="window").note
+    assert of_window == table.note.replace("for one input", "for one window")
 
 
 def test_a_kilobyte_is_1024_bytes() -> None:

@@ -80,10 +80,10 @@ def settings(**changes):
     return TrainingSettings(**{"epochs": EPOCHS, "batch_size": BATCH, "select": select} | changes)
 
 
-def run(folder: Path, *, network=build, console=None, **changes):
+def run(folder: Path, *, network=build, console=None, inputs="", **changes):
     return fit(
-        network, batches, validation(),
-        steps=STEPS, settings=settings(**changes), folder=folder, seed=7, console=console,
+        network, batches, validation(), steps=STEPS, settings=settings(**changes), folder=folder,
+        seed=7, inputs=inputs, console=console,
     )  # fmt: skip
 
 
@@ -301,7 +301,7 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path):
         return keras.Sequential([keras.Input((6,)), keras.layers.Dense(3, activation="softmax")])
 
     with pytest.raises(UserError, match="belongs to another network"):
-        fit(other, batches, validation(), steps=STEPS, settings=settings(), folder=tmp_path, seed=7)
+        run(tmp_path, network=other)
 
 
 def test_a_damaged_checkpoint_is_named(tmp_path):

@@ -65,7 +65,7 @@ def run(folder: Path, scores: Scores, **changes) -> Trained:
     folder.mkdir(exist_ok=True)
     return fit(
         build, batches, Judge(("val_psds", "val_weight"), scores),
-        steps=STEPS, settings=settings(**changes), folder=folder, seed=7,
+        steps=STEPS, settings=settings(**changes), folder=folder, seed=7, inputs="",
     )  # fmt: skip
 
 

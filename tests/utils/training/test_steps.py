@@ -73,7 +73,16 @@ def run(folder, *, network=build, **changes):
     )
     images, targets = arrays()
     validation = tf.data.Dataset.from_tensor_slices((images, targets)).batch(10)
-    return fit(network, batches, validation, steps=STEPS, settings=settings, folder=folder, seed=7)
+    return fit(
+        network,
+        batches,
+        validation,
+        steps=STEPS,
+        settings=settings,
+        folder=folder,
+        seed=7,
+        inputs="",
+    )
 
 
 def measured(rows):

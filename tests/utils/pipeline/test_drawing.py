@@ -1,0 +1,107 @@
+"""A process ends, and says why, when what draws its batches fails or is interrupted."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from utils import pipeline
+from utils.errors import AudioError
+
+ROOT = Path(__file__).parents[3]
+LIMIT = 60.0  # seconds; the process takes four
+
+
+class Slow:
+    """Draws slowly, so that there is always a thread that draws, until something happens."""
+
+    per_epoch, shapes, clip_bytes = 10**6, ((2,), (1,)), 8
+    last = 40  # step, from 0: Keras has its functions by then
+
+    def __init__(self, happens=None):
+        self.happens = happens
+
+    def held(self, limit_bytes):
+        return self
+
+    def batch(self, count, *, seed, epoch, step):
+        time.sleep(0.02)
+        if step == self.last:
+            if self.happens is None:
+                raise AudioError("odd.wav: sample 7 is no number.")
+            self.happens()
+        return np.zeros((count, 2), np.float32), np.zeros((count, 1), np.float32)
+
+
+def interrupt():
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def main(what):
+    """What a process of its own does."""
+    import keras
+
+    model = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    batches = batches_of(Slow(interrupt if what == "interrupt" else None))
+    with pipeline.drawing(batches):
+        model.fit(batches, epochs=1, steps_per_epoch=Slow.per_epoch, shuffle=False, verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("what", "told", "status"),
+    [("error", "AudioError: odd.wav: sample 7 is no number.", 1),
+     ("interrupt", "KeyboardInterrupt", -signal.SIGINT)],
+)  # fmt: skip
+def test_a_process_ends(what, told, status):
+    found = subprocess.run(
+        [sys.executable, __file__, what],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+        check=False,
+    )
+    assert found.returncode == status, found.stderr
+    assert found.stderr.rstrip().endswith(told)
+
+
+def batches_of(source):
+    return pipeline.training_batches(
+        source, batch_size=1, seed=0, first_epoch=0, epochs=1, memory_gb=1.0
+    )
+
+
+def test_an_error_that_a_user_can_mend_is_passed_on():
+    batches = batches_of(Slow())
+    with pytest.raises(AudioError, match=r"odd\.wav"), pipeline.drawing(batches):
+        next(iter(batches.skip(Slow.last)))
+
+
+def test_other_errors_stay():
+    import tensorflow as tf
+
+    def fail():
+        raise ValueError("a mistake in the program")
+
+    batches = batches_of(Slow(fail))
+    problem = pytest.raises(tf.errors.InvalidArgumentError, match="a mistake in the program")
+    with problem, pipeline.drawing(batches):
+        next(iter(batches.skip(Slow.last)))
+
+
+def test_an_interruption_comes_before_an_error():
+    batches = batches_of(Slow())
+    with pytest.raises(KeyboardInterrupt), pipeline.drawing(batches):
+        with pytest.raises(Exception, match=r"odd\.wav"):
+            next(iter(batches.skip(Slow.last)))
+        raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
