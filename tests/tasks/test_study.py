@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import statistics
 from pathlib import Path
 
 import pytest
@@ -26,7 +25,9 @@ STUDY = """
         evaluation: {bootstrap: 0}
       arms:
         adam: {training: {optimizer: {Adam: {learning_rate: 0.02}}}}
-        sgd: {training: {optimizer: {SGD: {learning_rate: 0.1, global_clipnorm: 1.0}}}}
+        sgd:
+          training: {optimizer: {SGD: {learning_rate: 0.1, global_clipnorm: 1.0}}}
+          learning_rates: []
         wild: {training: {optimizer: {SGD: {learning_rate: 3.0e+38}}}, learning_rates: []}
       seeds: [0, 1]
       search: {learning_rates: [0.02, 0.1], epochs: 1, widen: 0}
@@ -63,12 +64,12 @@ def test_a_study_from_the_search_to_the_report(script, tau, tiny, tmp_path, caps
     arms = arms_of(found)
 
     # the best rate of the search is taken; with the first seed it is the same run
-    for name in ("adam", "sgd"):
-        tried = {run["learning_rate"]: run["best"] for run in arms[name]["search"]}
-        assert set(tried) == {0.02, 0.1}
-        assert arms[name]["learning_rate"] == min(tried, key=tried.get)
-        assert arms[name]["runs"][0]["best"] == min(tried.values())
-    assert printed.count("  found  ") == 2
+    tried = {run["learning_rate"]: run["best"] for run in arms["adam"]["search"]}
+    assert set(tried) == {0.02, 0.1}
+    assert arms["adam"]["learning_rate"] == min(tried, key=tried.get)
+    assert arms["adam"]["runs"][0]["best"] == min(tried.values())
+    assert printed.count("  found  ") == 1
+    assert arms["sgd"]["search"] == []
 
     # runs that only train leave nothing else, and no link that -m predict would follow
     trained = Path(arms["sgd"]["runs"][1]["folder"])
@@ -92,7 +93,7 @@ def test_a_study_from_the_search_to_the_report(script, tau, tiny, tmp_path, caps
     shutil.rmtree(arms["adam"]["runs"][1]["folder"])
     assert script("-s", "optimizers", *arguments) == 0
     printed = capsys.readouterr().out
-    assert (printed.count("  found  "), printed.count("  done  ")) == (7, 1)
+    assert (printed.count("  found  "), printed.count("  done  ")) == (5, 1)
     assert without_times(outcome(runs)) == without_times(found)
 
     assert_an_arm_is_a_set(script, arms, arguments, tau, tmp_path, capsys)
@@ -147,7 +148,7 @@ SEPARATION = """
             optimizer: {Adam: {learning_rate: 0.01}}
             schedule: {kind: step, step_epochs: 1, factor: 0.5}
         sgd: {training: {optimizer: {SGD: {learning_rate: 0.01}}}}
-      seeds: [3, 5]
+      seeds: [3]
       metric: val_loss
       baseline: sgd
       jobs: 2
@@ -165,10 +166,9 @@ def test_a_study_of_a_network_that_separates(tmp_path, capsys):
     arms = arms_of(found)
 
     # the arms of a seed see the same batches from the same weights
-    for number in (0, 1):
-        adam, sgd = (arm["runs"][number]["losses"] for arm in found["arms"])
-        assert adam[0] == pytest.approx(sgd[0], rel=1e-5)
-        assert adam[3] != pytest.approx(sgd[3], rel=1e-4)
+    adam, sgd = (arm["runs"][0]["losses"] for arm in found["arms"])
+    assert adam[0] == pytest.approx(sgd[0], rel=1e-5)
+    assert adam[3] != pytest.approx(sgd[3], rel=1e-4)
     assert found["paired"] is True
 
     # what the table says is what the runs wrote
@@ -176,8 +176,7 @@ def test_a_study_of_a_network_that_separates(tmp_path, capsys):
         tables = [history(Path(run["folder"])) for run in arm["runs"]]
         best = [min(row["val_loss"] for row in rows) for rows in tables]
         assert [run["best"] for run in arm["runs"]] == best
-        assert arm["mean"] == pytest.approx(statistics.fmean(best))
-        assert arm["deviation"] == pytest.approx(statistics.stdev(best))
+        assert arm["mean"] == pytest.approx(*best)
         assert all((Path(run["folder"]) / "test.json").exists() for run in arm["runs"])
     assert arms["adam"]["ratio"] == pytest.approx(arms["adam"]["mean"] / arms["sgd"]["mean"])
     assert found["best"] == "adam"
