@@ -20,6 +20,7 @@ from utils.config.event_sections import (
     PostprocessSettings,
     TeacherSettings,
 )
+from utils.config.export_section import ExportSettings
 from utils.config.feature_sections import (
     AudioSettings,
     AugmentStep,
@@ -251,18 +252,6 @@ class EvaluationSettings(Section):
         "none",
         description="temperature: probabilities to the power 1/T, T fitted to validation clips",
     )
-
-
-class ExportSettings(Section):
-    """TFLite export."""
-
-    formats: Many[Literal["float32", "float16", "dynamic", "int8"]] = (
-        "float32",
-        "float16",
-        "dynamic",
-        "int8",
-    )
-    calibration_clips: Count = Field(100, description="training clips that set the int8 ranges")
 
 
 class LimitSettings(Section):

@@ -11,6 +11,7 @@ from utils.experiment.event_training import learner_of
 from utils.experiment.fold import build_network
 from utils.experiment.job import Job
 from utils.experiment.needs import OF_EVENTS, OF_SEPARATION, refuse
+from utils.export.samples import require_samples
 from utils.features import from_settings
 from utils.inference import Decisions, Refinement
 from utils.report import limits
@@ -21,6 +22,7 @@ def check_clips(job: Job) -> None:
 
     Raises:
         ConfigError: what is wrong, with file and line where there is one.
+        UserError: for files that take samples, when none can be made of the system.
     """
     settings = job.settings
     limits.require_judged(settings.limits, formats=settings.export.formats)
@@ -28,6 +30,8 @@ def check_clips(job: Job) -> None:
     refuse(settings, OF_SEPARATION, "is for networks that separate sources; leave it out here.")
     representation = from_settings(settings.audio, settings.features)
     Refinement.of(representation, shifts_seconds=settings.evaluation.shifts_seconds)
+    if settings.export.samples:
+        require_samples(representation, shifts_seconds=settings.evaluation.shifts_seconds)
     network = build_network(job, representation)
     classes = len(job.data.classes)
     training.check(network, settings.training, classes=classes, kind=job.target)

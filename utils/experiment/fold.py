@@ -1,6 +1,6 @@
 """One fold of clips: train a network, calibrate it, test it, export it, test what was exported."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,7 @@ from utils.errors import DataError
 from utils.evaluation import Predictions
 from utils.experiment.facts import file_facts, metadata_of, statistics
 from utils.experiment.job import Job
-from utils.experiment.learning import BLOCK, ClipFeatures, Learning
+from utils.experiment.learning import BLOCK, ClipFeatures, Learning, waveform_of
 from utils.experiment.records import (
     load_arrays,
     read_best_epoch,
@@ -22,7 +22,15 @@ from utils.experiment.records import (
     save_arrays,
     write_best_epoch,
 )
-from utils.features import AnyNormaliser, Representation, Waveform, normaliser_of
+from utils.export.c_array import write_c_array
+from utils.export.samples import SUFFIX, export_samples
+from utils.features import (
+    AnyNormaliser,
+    Representation,
+    Waveform,
+    normaliser_of,
+    read_features,
+)
 from utils.files import digest, read_json, write_json
 from utils.metrics.calibration import fit_temperature, temper
 from utils.run import Place
@@ -177,42 +185,78 @@ class FoldExperiment:
         return self._predictions(usable, self._predict(predictor, usable, features))
 
     def export(self) -> dict[str, Predictions]:
-        """Write the TFLite files and test each; leaves exports.json.
+        """Write the TFLite files, those that take samples and C source; leaves exports.json.
 
         Returns:
-            What each file predicts for the test clips: those held out of all folds, if any.
+            What each file predicts for the test clips: those held out of all folds, if any. Files
+            that take samples are named ``<format>_samples``.
         """
-        formats = self.job.settings.export.formats
-        saved = self.place.folder / "export_predictions.npz"
-        files = tuple(f"model_{name}.tflite" for name in formats)
+        settings, saved = self.job.settings.export, self.place.folder / "export_predictions.npz"
+        of_samples = [f"{name}{SUFFIX}" for name in settings.samples]
+        names = (*settings.formats, *of_samples)
+        sources = [f"model_{name}.{ending}" for name in settings.c_array for ending in "hc"]
+        files = (*(f"model_{name}.tflite" for name in names), *sources)
         makes = (*files, "exports.json", saved.name)
         with self.place.stage("export", makes=makes, inputs=self._refined_key) as stage:
             if stage.needed:
                 self._export(saved)
         found = load_arrays(saved)
         clips = self.held_out or self.test_clips
-        return {name: self._predictions(clips, found[name]) for name in formats}
+        inside = dict.fromkeys(of_samples, 1.0)  # these files have calibrated already
+        return {
+            name: self._predictions(clips, found[name], inside.get(name, self.temperature))
+            for name in names
+        }
 
     def _export(self, saved: Path) -> None:
-        calibration = self._calibration()
+        settings, calibration = self.job.settings.export, self._calibration()
         paths = export.export_formats(
             inference.load_keras(self.model_path),
             calibration=calibration,
             folder=self.place.folder,
-            formats=self.job.settings.export.formats,
+            formats=settings.formats,
             metadata=self._metadata(self.temperature),
         )
+        for chosen in settings.c_array:
+            write_c_array(paths[chosen])
         by_keras = load_arrays(self.place.folder / "predictions.npz")
-        part = "held_out" if self.held_out else "test"
+        expected = by_keras["held_out" if self.held_out else "test"]
         clips, source = self.held_out or self.test_clips, self.test_features or self.features
         predicted, facts = {}, {}
         for name, path in paths.items():
             predictor = inference.load_predictor(path)
             predicted[name] = self._predict(predictor, clips, source)
-            difference = float(np.abs(predicted[name] - by_keras[part]).max())
+            difference = float(np.abs(predicted[name] - expected).max())
             facts[name] = file_facts(path, clip=calibration[0], max_difference=difference)
+        of_samples = {f"{name}{SUFFIX}": export_samples(paths[name]) for name in settings.samples}
+        predicted |= self._predict_samples(of_samples, clips)
+        expected = self._predictions(clips, expected).probabilities
+        for name, path in of_samples.items():
+            difference = float(np.abs(predicted[name] - expected).max())
+            facts[name] = file_facts(path, clip=self._samples(clips[0]), max_difference=difference)
         save_arrays(saved, predicted)
         write_json(self.place.folder / "exports.json", facts)
+
+    def _predict_samples(
+        self, paths: Mapping[str, Path], clips: Sequence[Clip]
+    ) -> dict[str, np.ndarray]:
+        """Predict clips by files that take samples; each clip is read once.
+
+        Returns:
+            float32 (clips, classes) of each file, calibrated.
+        """
+        predictors = {name: inference.load_predictor(path) for name, path in paths.items()}
+        found: dict[str, list[np.ndarray]] = {name: [] for name in paths}
+        for clip in clips if predictors else ():
+            samples = self._samples(clip)[np.newaxis]
+            for name, predictor in predictors.items():
+                found[name].append(predictor(samples))
+        return {name: np.concatenate(parts) for name, parts in found.items()}
+
+    def _samples(self, clip: Clip) -> np.ndarray:
+        """Samples of a clip at the set's rate and length, float32 (samples,)."""
+        waveform = waveform_of(self.features.representation)
+        return read_features(clip.path, waveform, audio=self.job.settings.audio)
 
     def export_facts(self) -> dict[str, dict[str, Any]]:
         """What was measured of each exported file."""

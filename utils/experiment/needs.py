@@ -16,6 +16,8 @@ OF_CLIPS: Mapping[str, Any] = {
     "training.folds": None,
     "evaluation.shifts_seconds": (0.0,),
     "evaluation.calibration": "none",
+    "export.samples": (),
+    "export.c_array": (),
 }
 """Settings, by path, that only tasks of whole clips read, and the values that ask for nothing."""
 

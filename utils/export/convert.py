@@ -15,8 +15,9 @@ import numpy as np
 
 from utils.backend import quiet_stderr
 from utils.errors import UserError
+from utils.export.labels import finished
 from utils.files import write_bytes
-from utils.inference.metadata import Metadata, embed
+from utils.inference.metadata import Metadata
 
 if TYPE_CHECKING:
     import keras
@@ -46,7 +47,8 @@ def export_formats(
             looks at them.
         folder: where the files go.
         formats: some of ``float32``, ``float16``, ``dynamic``, ``int8``.
-        metadata: put inside every file.
+        metadata: put inside every file, with the label file and the description of the tensors that
+            other programs read.
 
     Returns:
         The files by format.
@@ -61,8 +63,8 @@ def export_formats(
     with quiet_stderr(), _as_exported(model):
         trace = _trace(model, shape)
         for name, path in paths.items():
-            content = _convert(trace, name=name, calibration=calibration, path=path)
-            write_bytes(path, embed(content, metadata))
+            content = convert(trace, name=name, calibration=calibration, path=path)
+            write_bytes(path, finished(content, metadata))
     return paths
 
 
@@ -172,11 +174,25 @@ def _trace(model: "keras.Model", shape: tuple[int, ...]) -> Any:
     return function.get_concrete_function(tf.TensorSpec((1, *shape), tf.float32))
 
 
-def _convert(trace: Any, *, name: str, calibration: np.ndarray, path: Path) -> bytes:
-    """Convert to one format.
+def convert(
+    trace: Any, *, name: str, path: Path, calibration: np.ndarray | Sequence[np.ndarray] = ()
+) -> bytes:
+    """Convert a traced function to one format.
 
     Without the second argument ``from_concrete_functions`` freezes the weights itself; with the
     model given there it writes files that fail at run time.
+
+    Args:
+        trace: a concrete function of one input for one clip.
+        name: the format.
+        path: where the file is to go, for messages.
+        calibration: inputs without the clip axis; only ``int8`` looks at them.
+
+    Returns:
+        A ``.tflite`` file.
+
+    Raises:
+        UserError: when TensorFlow Lite cannot do that.
     """
     import tensorflow as tf
     from tensorflow.lite.python.convert import ConverterError

@@ -72,7 +72,7 @@ def measure(path: Path) -> FileFacts:
                 tensors[tensor.Buffer()] = tensor
         parameters, non_zero, size, used = Counter[str](), 0, 0, 0
         for buffer, tensor in sorted(tensors.items(), key=lambda item: item[0]):
-            kind = _type_name(tensor)
+            kind = type_name(tensor)
             if kind not in _TYPES:
                 raise UserError(f"{path}: holds weights of type {kind}, which are not counted yet.")
             values = model.Buffers(buffer).DataAsNumpy().view(kind)
@@ -128,7 +128,7 @@ def _is_parameter(model: Any, operator: Any, name: str, position: int, tensor: A
     """Whether a constant input of an operator is a parameter."""
     if name in _WEIGHTED:
         return position in _WEIGHTED[name]
-    if _type_name(tensor) in _ARGUMENTS or np.prod(tensor.ShapeAsNumpy(), initial=1) <= 1:
+    if type_name(tensor) in _ARGUMENTS or np.prod(tensor.ShapeAsNumpy(), initial=1) <= 1:
         return False
     return name != "WHILE" or _is_kept(model, operator, position)
 
@@ -153,7 +153,7 @@ def _code_name(code: Any) -> str:
     return _names("BuiltinOperator")[number]
 
 
-def _type_name(tensor: Any) -> str:
+def type_name(tensor: Any) -> str:
     """Type of a tensor by NumPy's name."""
     return _names("TensorType")[tensor.Type()].lower()
 

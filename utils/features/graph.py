@@ -16,11 +16,16 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 
-def front_end(representation: Representation) -> "Callable[[tf.Tensor], tf.Tensor]":
+def front_end(
+    representation: Representation, *, compact: bool = False
+) -> "Callable[[tf.Tensor], tf.Tensor]":
     """Return the representation as a TensorFlow function, for tf.data as for eager calls.
 
     Args:
         representation: what to compute; a waveform comes back unchanged.
+        compact: apply a mel filterbank in groups of bands to the bins that they need, not as one
+            matrix of which nearly all is zero: an exported graph is then smaller and has less to
+            compute; one product is quicker on GPUs.
 
     Returns:
         Function of float32 (batch, samples) to float32 (batch, *shape), equal to the representation
@@ -34,19 +39,20 @@ def front_end(representation: Representation) -> "Callable[[tf.Tensor], tf.Tenso
     if isinstance(representation, Waveform):
         return tf.identity
     if isinstance(representation, LogMel):
-        return _log_mel(representation)
+        return _log_mel(representation, compact=compact)
     if isinstance(representation, LogSpectrogram):
         return _log_spectrogram(representation)
     if isinstance(representation, Mfcc):
-        log_mel, cosines = _log_mel(representation.log_mel), representation.cosines
+        log_mel = front_end(representation.log_mel, compact=compact)
+        cosines = representation.cosines
         return lambda batch: tf.matmul(cosines, log_mel(batch))
     if isinstance(representation, Stack):
-        parts = [front_end(part) for part in representation.parts]
+        parts = [front_end(part, compact=compact) for part in representation.parts]
         return lambda batch: tf.stack([part(batch) for part in parts], axis=-1)
     raise ValueError(f"no graph computes a {type(representation).__name__}")
 
 
-def _log_mel(representation: LogMel) -> "Callable[[tf.Tensor], tf.Tensor]":
+def _log_mel(representation: LogMel, *, compact: bool) -> "Callable[[tf.Tensor], tf.Tensor]":
     """Function of a batch to its log-mel spectrograms.
 
     ``tf.signal.stft`` lays the window at the start of the FFT buffer where librosa centres it. That
@@ -56,7 +62,9 @@ def _log_mel(representation: LogMel) -> "Callable[[tf.Tensor], tf.Tensor]":
     import tensorflow as tf
 
     window = representation.window_values
-    weights = np.ascontiguousarray(representation.mel_weights.T)
+    whole = slice(None), slice(None), representation.mel_weights
+    groups = representation.band_groups if compact else (whole,)
+    weights = [(bins, np.ascontiguousarray(part.T)) for _, bins, part in groups]
     first, end = representation.span
     behind = max(0, end - representation.n_samples)
     mode = "CONSTANT" if representation.pad == "zeros" else "REFLECT"
@@ -70,7 +78,8 @@ def _log_mel(representation: LogMel) -> "Callable[[tf.Tensor], tf.Tensor]":
         spectrum = tf.abs(tf.signal.rfft(frames * window, [representation.n_fft]))
         if representation.power == 2:
             spectrum = tf.square(spectrum)
-        return tf.linalg.matrix_transpose(_logarithm(tf.matmul(spectrum, weights), representation))
+        mel = tf.concat([tf.matmul(spectrum[..., bins], part) for bins, part in weights], axis=-1)
+        return tf.linalg.matrix_transpose(_logarithm(mel, representation))
 
     return log_mel
 

@@ -111,8 +111,8 @@ class LogMel:
         return np.flatnonzero(~self.mel_weights.any(axis=1))
 
     @cached_property
-    def _groups(self) -> tuple[tuple[slice, slice, np.ndarray], ...]:
-        """Groups of bands: which rows of M, which bins they touch, and that part of M."""
+    def band_groups(self) -> tuple[tuple[slice, slice, np.ndarray], ...]:
+        """Groups of neighbouring bands: which rows of M, which bins they touch, that part of M."""
         groups = []
         for first in range(0, self.n_mels, _BAND_GROUP):
             bands = slice(first, min(first + _BAND_GROUP, self.n_mels))
@@ -140,7 +140,7 @@ class LogMel:
         for frames, spectrum in blocks:
             if self.power == 2:
                 np.square(spectrum, out=spectrum)
-            for bands, bins, weights in self._groups:
+            for bands, bins, weights in self.band_groups:
                 np.matmul(weights, spectrum[:, bins].T, out=mel[bands, frames])
         return self._logarithm(mel)
 

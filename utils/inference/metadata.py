@@ -7,7 +7,8 @@ neither needs TensorFlow to be read.
 
 import json
 import struct
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -24,6 +25,9 @@ VERSION = 4
 
 ENTRY = "dcase_keras_pipeline"
 """Name of the flatbuffer metadata entry."""
+
+STANDARD_ENTRY = "TFLITE_METADATA"
+"""Name of the entry that other programs look for; see ``utils.export.labels``."""
 
 IDENTIFIER = b"TFL3"
 """Bytes 4 to 8 of every .tflite file."""
@@ -193,15 +197,16 @@ def write_metadata(path: Path, metadata: Metadata) -> Path:
     return beside
 
 
-def embed(content: bytes, metadata: Metadata) -> bytes:
+def embed(content: bytes, metadata: Metadata, more: Mapping[str, bytes] | None = None) -> bytes:
     """Put metadata into the bytes of a ``.tflite`` file; it takes the place of what was there.
 
-    The model itself stays as it is. Buffers keep the alignment that TFLite asks for, which the
-    packer of the generated schema does not do by itself.
+    The model itself stays as it is. Files that were appended to it, as ``labels.txt``, are not
+    taken over.
 
     Args:
         content: a whole ``.tflite`` file.
         metadata: what to add.
+        more: other entries to add, by name.
 
     Returns:
         The new file.
@@ -210,18 +215,30 @@ def embed(content: bytes, metadata: Metadata) -> bytes:
     from ai_edge_litert import schema_py_generated as schema
 
     model = schema.ModelT.InitFromPackedBuf(content, 0)
-    text = np.frombuffer(metadata.to_json().encode("utf-8"), dtype=np.uint8)
-    entries = model.metadata or []
-    ours = [entry for entry in entries if entry.name == ENTRY.encode()]
-    if ours:
-        model.buffers[ours[0].buffer].data = text
-    else:
-        buffer, entry = schema.BufferT(), schema.MetadataT()
-        buffer.data = text
-        entry.name, entry.buffer = ENTRY, len(model.buffers)
-        model.buffers = [*model.buffers, buffer]
-        model.metadata = [*entries, entry]
-    builder = _aligned_builder(len(content) + len(text))
+    added = {ENTRY: metadata.to_json().encode("utf-8"), **(more or {})}
+    entries = {entry.name.decode(): entry.buffer for entry in model.metadata or []}
+    for name, data in added.items():
+        if name not in entries:
+            entry = schema.MetadataT()
+            entry.name, entry.buffer = name, len(model.buffers)
+            model.buffers = [*model.buffers, schema.BufferT()]
+            model.metadata = [*(model.metadata or []), entry]
+            entries[name] = entry.buffer
+        model.buffers[entries[name]].data = np.frombuffer(data, dtype=np.uint8)
+    return packed(model)
+
+
+def packed(model: Any) -> bytes:
+    """Write a model as the bytes of a ``.tflite`` file.
+
+    Buffers keep the alignment that TFLite asks for, which the packer of the generated schema does
+    not do by itself.
+
+    Args:
+        model: ``ModelT`` of the generated schema.
+    """
+    sizes = [len(buffer.data) for buffer in model.buffers if buffer.data is not None]
+    builder = _aligned_builder(sum(sizes) + 2**16)
     builder.Finish(model.Pack(builder), file_identifier=IDENTIFIER)
     return bytes(builder.Output())
 
@@ -264,13 +281,20 @@ def _aligned_builder(size: int) -> Any:
 
 
 def _embedded(path: Path) -> bytes | None:
-    """JSON of our entry in a ``.tflite`` file; None where there is no such entry."""
+    """JSON of our entry in a ``.tflite`` file; None where there is no such entry.
+
+    A file of ours that has the standard entry too ends in a zip archive; without it the end of the
+    file is missing.
+    """
     with flatbuffer(path) as model:
-        for index in range(model.MetadataLength()):
-            entry = model.Metadata(index)
-            if entry.Name() == ENTRY.encode():
-                return model.Buffers(entry.Buffer()).DataAsNumpy().tobytes()
-    return None
+        entries = [model.Metadata(index) for index in range(model.MetadataLength())]
+        buffers = {entry.Name().decode(): entry.Buffer() for entry in entries}
+        if ENTRY not in buffers:
+            return None
+        text = model.Buffers(buffers[ENTRY]).DataAsNumpy().tobytes()
+    if STANDARD_ENTRY in buffers and not zipfile.is_zipfile(path):
+        raise UserError(f"{path}: is damaged (its end is missing); export the model again.")
+    return text
 
 
 def _beside(path: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from utils.export.samples import SUFFIX
 from utils.report.measures import MISSING, Use, headline_measures, use_of
 from utils.report.results import ModelFacts, Results, Verdict
 from utils.report.tables import Column, Row, Table
@@ -12,6 +13,11 @@ _INT8_STEPS = {
     "kl": "Probabilities of int8 are multiples of 1/256: a word of share 1/4 that gets 0 adds 3.68 "
     "to its clip's KL divergence.",
 }
+
+_OF_SAMPLES = (
+    f"Files named ..{SUFFIX} take samples: window, mel filters and normaliser count among their "
+    "parameters, the front end in their ms; their probabilities are compared after the calibration."
+)
 
 
 def count(value: int | None) -> str:
@@ -87,6 +93,8 @@ def _export_note(results: Results, use: Use) -> str:
     ]
     if any(facts.latency_ms is not None for facts in results.exports.values()):
         sentences.append(f"ms per {use.takes}: median on one thread. {use.note}".rstrip())
+    if any(name.endswith(SUFFIX) for name in results.exports):
+        sentences.append(_OF_SAMPLES)
     sentences += _operators_note(results)
     if "int8" in results.exports:
         scores = results.exports["int8"].scores

@@ -35,6 +35,13 @@ def test_equals_the_representation(noise, fields):
     assert np.abs(features - expected).max() * scale < 1e-4
 
 
+@pytest.mark.parametrize("fields", [{}, {"kind": "mfcc"}, {"kind": "stack", "parts": [{}]}])
+def test_a_compact_filterbank_gives_the_same(noise, fields):
+    representation = from_settings(SECOND, FeatureSettings(frames=None, **fields))
+    whole, compact = (front_end(representation, compact=flag)(noise[None]) for flag in (0, 1))
+    np.testing.assert_allclose(compact, whole, atol=1e-4)
+
+
 SPECTRUM = {"kind": "log_spectrogram", "window_seconds": 0.02, "hop_seconds": 0.01}
 OTHERS = {
     "mfcc": {"kind": "mfcc", "log": "decibel", "n_mfcc": 13},

@@ -99,3 +99,11 @@ def test_layers_end_in_the_whole_network(results: Results) -> None:
 def test_a_kilobyte_is_1024_bytes() -> None:
     assert kilobytes(93_004) == "90.8"
     assert kilobytes(None) == "–"
+
+
+def test_files_that_take_samples_are_explained(results: Results) -> None:
+    assert "_samples" not in export_table(results).note
+    exports = {**results.exports, "int8_samples": results.exports["int8"]}
+    table = export_table(replace(results, exports=exports))
+    assert table.rows[-1].cells[0] == "int8_samples"
+    assert "Files named .._samples take samples: window, mel filters and" in table.note

@@ -1,0 +1,79 @@
+"""Files that take samples, and C source, of a network that is really trained and exported."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from utils.config.schema import Settings
+from utils.errors import UserError
+from utils.evaluation import score_words
+from utils.experiment import ClipExperiment, check_clips
+from utils.experiment.needs import OF_CLIPS
+from utils.inference import FilePredictor, load_predictor
+from utils.report.size import export_table
+
+
+@pytest.fixture
+def exporting(job, data):
+    """A job of one fold and one epoch, without shifts, that exports some files."""
+
+    def make(data=data, **export) -> object:
+        plain = job.settings.model_dump(mode="json")
+        plain["export"] |= export
+        plain["evaluation"]["shifts_seconds"] = [0.0]
+        plain["model"]["layers"][1]["Dense"]["activation"] = "softmax"
+        return replace(job, settings=Settings.model_validate(plain), data=data)
+
+    return make
+
+
+def test_files_of_samples_say_what_the_system_says(exporting, data, open_folder):
+    one = replace(data, folds=data.folds[:1], held_out=())
+    job = exporting(one, formats=["float32", "int8"], samples=["int8", "float32"], c_array=["int8"])
+    check_clips(job)
+    with open_folder(job) as run:
+        done = ClipExperiment(
+            job, run, score=lambda found, _: score_words(found, classes=one.classes, bootstrap=0)
+        )
+        done.extract()
+        done.run_folds()
+        results = done.results()
+        names = ["float32", "int8", "int8_samples", "float32_samples"]
+        assert list(results.exports) == names
+        by_keras = done.predictions("keras").probabilities
+        assert done.folds[0].temperature != 1.0
+        for name, near in (("float32_samples", 1e-5), ("int8_samples", 0.05)):
+            found = done.predictions(name).probabilities
+            np.testing.assert_allclose(found, by_keras, atol=near)
+            difference = np.abs(found - by_keras).max()
+            assert results.exports[name].max_difference == pytest.approx(difference)
+            predictor = FilePredictor.of(load_predictor(run.folder / f"model_{name}.tflite"))
+            said = [predictor(clip.path) for clip in one.folds[0].test]
+            np.testing.assert_allclose(said, found, atol=1e-6)
+        sizes = results.exports
+        assert sizes["int8_samples"].parameters > sizes["int8"].parameters
+        assert sizes["float32_samples"].scores == pytest.approx(sizes["float32"].scores, abs=1e-4)
+        text = (run.folder / "model_int8.c").read_text()
+        assert f"model_int8_len = {(run.folder / 'model_int8.tflite').stat().st_size};" in text
+        assert (run.folder / "model_int8.h").exists()
+        assert not (run.folder / "model_float32.h").exists()
+        table = export_table(results)
+        assert [row.cells[0] for row in table.rows[2:]] == names
+        assert "Files named .._samples take samples" in table.note
+
+
+def test_only_exported_formats_can_be_made_something_of(exporting):
+    for name in ("samples", "c_array"):
+        with pytest.raises(ValueError, match=r"int8 is not among export\.formats \(float32\); add"):
+            exporting(formats=["float32"], **{name: ["int8"]})
+        assert OF_CLIPS[f"export.{name}"] == ()
+
+
+def test_a_system_that_no_file_can_be_made_of_is_refused_before_the_training(exporting, changed):
+    job = exporting(samples=["float32"])
+    shifted = changed(job, "evaluation", shifts_seconds=(0.0, 0.01))
+    with pytest.raises(UserError, match=r"^export\.samples: .* 2 shifted predictions"):
+        check_clips(shifted)
+    with pytest.raises(UserError, match=r"^export\.samples: .*\.n_fft 40; take 64"):
+        check_clips(changed(job, "features", n_fft=40))
