@@ -1,12 +1,23 @@
 """Section of task.yaml on the files that a trained network is exported to."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
 from utils.config.fields import Count, Many, Section, misplaced
 
 ExportFormat = Literal["float32", "float16", "dynamic", "int8"]
+ExportedFile = Literal["float32", "float16", "dynamic", "int8", "int8_qat"]
+
+
+class QatSettings(Section):
+    """Quantisation-aware training: the int8 file trained further, with the numbers that it has."""
+
+    epochs: Count = Field(10, description="of the training clips, after those of `training`")
+    optimizer: dict[str, dict[str, Any]] = Field(
+        default_factory=lambda: {"Adam": {"learning_rate": 0.0001}},
+        description="as `training.optimizer`; its rate falls to 0 by half a cosine",
+    )
 
 
 class ExportSettings(Section):
@@ -14,14 +25,19 @@ class ExportSettings(Section):
 
     formats: Many[ExportFormat] = ("float32", "float16", "dynamic", "int8")
     calibration_clips: Count = Field(100, description="training clips that set the int8 ranges")
-    samples: Many[ExportFormat] = Field(
+    qat: QatSettings | None = Field(
+        None,
+        description="one more file, `int8_qat`: int8 like `int8`, trained further with rounded "
+        "weights and activations, whose ranges are learnt; for labels of whole clips; null: none",
+    )
+    samples: Many[ExportedFile] = Field(
         (),
         description="of the formats: those written a second time as "
         "`model_<format>_samples.tflite`, which takes the samples of a clip and gives calibrated "
         "probabilities (front end, normaliser and calibration in float32 around the same network); "
         "for labels of whole clips, with an `n_fft` that is a power of two",
     )
-    c_array: Many[ExportFormat] = Field(
+    c_array: Many[ExportedFile] = Field(
         (),
         description="of the formats: those written as C source too, `model_<format>.h` and `.c`; "
         "for labels of whole clips, other files by `python -m utils.export.c_array`",
@@ -32,10 +48,15 @@ class ExportSettings(Section):
         """Refuse to make something of a file that is not exported."""
         for name in ("samples", "c_array"):
             for wanted in getattr(self, name):
-                if wanted not in self.formats:
+                if wanted not in self.files:
                     raise misplaced(
                         f"export.{name}",
-                        f"{wanted} is not among export.formats "
-                        f"({', '.join(self.formats) or 'none'}); add it there",
+                        f"{wanted} is not among the files that are exported "
+                        f"({', '.join(self.files) or 'none'}); add it to export.formats",
                     )
         return self
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Names of all files that take features: the formats, and ``int8_qat`` if it is asked."""
+        return (*self.formats, *(() if self.qat is None else ("int8_qat",)))

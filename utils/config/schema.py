@@ -20,7 +20,7 @@ from utils.config.event_sections import (
     PostprocessSettings,
     TeacherSettings,
 )
-from utils.config.export_section import ExportSettings
+from utils.config.export_section import ExportedFile, ExportSettings
 from utils.config.feature_sections import (
     AudioSettings,
     AugmentStep,
@@ -269,7 +269,7 @@ class LimitSettings(Section):
         default_factory=lambda: {"DCASE 2022 (30 MMAC)": 30_000_000},
         description="multiply-accumulate operations for one clip",
     )
-    format: Literal["keras_float16", "float32", "float16", "dynamic", "int8"] = Field(
+    format: Literal["keras_float16"] | ExportedFile = Field(
         "int8", description="the model that is judged (an export format or Keras in float16)"
     )
 

@@ -11,6 +11,7 @@ from utils.experiment.event_training import learner_of
 from utils.experiment.fold import build_network
 from utils.experiment.job import Job
 from utils.experiment.needs import OF_EVENTS, OF_SEPARATION, refuse
+from utils.experiment.quantisation import require_trainable
 from utils.export.samples import require_samples
 from utils.features import from_settings
 from utils.inference import Decisions, Refinement
@@ -22,10 +23,10 @@ def check_clips(job: Job) -> None:
 
     Raises:
         ConfigError: what is wrong, with file and line where there is one.
-        UserError: for files that take samples, when none can be made of the system.
+        UserError: for files that take samples, or are trained in int8, where none can be made.
     """
     settings = job.settings
-    limits.require_judged(settings.limits, formats=settings.export.formats)
+    limits.require_judged(settings.limits, formats=settings.export.files)
     refuse(settings, OF_EVENTS, "is for networks of sound events; leave it out here.")
     refuse(settings, OF_SEPARATION, "is for networks that separate sources; leave it out here.")
     representation = from_settings(settings.audio, settings.features)
@@ -33,6 +34,8 @@ def check_clips(job: Job) -> None:
     if settings.export.samples:
         require_samples(representation, shifts_seconds=settings.evaluation.shifts_seconds)
     network = build_network(job, representation)
+    if settings.export.qat is not None:
+        require_trainable(network, settings.training, settings.export.qat)
     classes = len(job.data.classes)
     training.check(network, settings.training, classes=classes, kind=job.target)
 

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from utils import export, inference, pipeline, training
+from utils import export, inference, training
 from utils.datasets import Clip, Fold
 from utils.errors import DataError
 from utils.evaluation import Predictions
 from utils.experiment.facts import file_facts, metadata_of, statistics
 from utils.experiment.job import Job
 from utils.experiment.learning import BLOCK, ClipFeatures, Learning, waveform_of
+from utils.experiment.quantisation import FACTS, QAT, agreement_note, train_int8
 from utils.experiment.records import (
     load_arrays,
     read_best_epoch,
@@ -92,6 +93,11 @@ class FoldExperiment:
                     "change dataset.validation."
                 )
 
+    @cached_property
+    def learning(self) -> Learning:
+        """What the network learns from."""
+        return Learning(self.job, self.fold, self.features)
+
     def build(self) -> "keras.Model":
         """Build the set's network for this data."""
         return build_network(self.job, self.features.representation)
@@ -105,28 +111,15 @@ class FoldExperiment:
 
     def _train(self) -> float:
         """Train; tell what processes before this one spent on it, in seconds."""
-        settings, folder = self.job.settings.training, self.place.folder
-        learning = Learning(self.job, self.fold, self.features)
-        normaliser = learning.fit_normaliser()
-        prepare_training, prepare = learning.preparations(normaliser)
-        memory_gb = self.job.settings.pipeline.memory_gb
-        trained = training.fit(
+        folder = self.place.folder
+        normaliser = self.learning.fit_normaliser()
+        trained = self.learning.fit(
             self.build,
-            lambda first_epoch: pipeline.training_batches(
-                learning.source, batch_size=settings.batch_size, seed=self.job.settings.seed,
-                first_epoch=first_epoch, epochs=settings.epochs,
-                prepare=prepare_training, augment=learning.augment, memory_gb=memory_gb,
-            ),
-            pipeline.evaluation_batches(
-                learning.validation, batch_size=self.job.settings.evaluation.batch_size,
-                prepare=prepare, memory_gb=memory_gb,
-            ),
-            steps=pipeline.steps(learning.source, settings.batch_size),
-            settings=settings, folder=folder, seed=self.job.settings.seed,
-            inputs=self.features.key,
-            console=self.job.console,
+            self.job.settings.training,
+            normaliser=normaliser,
+            folder=folder,
             tensorboard=self.place.tensorboard,
-        )  # fmt: skip
+        )
         inference.save_keras(self.model_path, trained.model)
         write_json(folder / "normaliser.json", statistics(normaliser))
         write_best_epoch(folder, trained.best_epoch)
@@ -193,7 +186,8 @@ class FoldExperiment:
         """
         settings, saved = self.job.settings.export, self.place.folder / "export_predictions.npz"
         of_samples = [f"{name}{SUFFIX}" for name in settings.samples]
-        names = (*settings.formats, *of_samples)
+        names = (*settings.files, *of_samples)
+        self._quantise()
         sources = [f"model_{name}.{ending}" for name in settings.c_array for ending in "hc"]
         files = (*(f"model_{name}.tflite" for name in names), *sources)
         makes = (*files, "exports.json", saved.name)
@@ -208,6 +202,19 @@ class FoldExperiment:
             for name in names
         }
 
+    def _quantise(self) -> None:
+        """Train the int8 file further, where that is asked for."""
+        settings = self.job.settings.export.qat
+        if settings is None:
+            return
+        makes = (f"model_{QAT}.tflite", FACTS)
+        with self.place.stage("int8 training", makes=makes, inputs=self.features.key) as stage:
+            if stage.needed:
+                stage.earlier_seconds = train_int8(
+                    self.learning, self.place, settings, normaliser=self.normaliser,
+                    calibration=self._calibration(), metadata=self._metadata(self.temperature),
+                )  # fmt: skip
+
     def _export(self, saved: Path) -> None:
         settings, calibration = self.job.settings.export, self._calibration()
         paths = export.export_formats(
@@ -217,6 +224,8 @@ class FoldExperiment:
             formats=settings.formats,
             metadata=self._metadata(self.temperature),
         )
+        if settings.qat is not None:
+            paths[QAT] = self.place.folder / f"model_{QAT}.tflite"
         for chosen in settings.c_array:
             write_c_array(paths[chosen])
         by_keras = load_arrays(self.place.folder / "predictions.npz")
@@ -276,6 +285,8 @@ class FoldExperiment:
                 f"{self.fold.name}: temperature {self.temperature:.3f}, fitted to {clips} "
                 "validation clips."
             )
+        if self.job.settings.export.qat is not None:
+            notes.append(f"{self.fold.name}: {agreement_note(self.place)}")
         return tuple(notes)
 
     def history(self) -> list[dict[str, float]]:
@@ -321,8 +332,7 @@ class FoldExperiment:
 
     def _calibration(self) -> np.ndarray:
         """Normalised training clips for int8 ranges, with the network's channel axis."""
-        learning = Learning(self.job, self.fold, self.features)
-        examples = self._inputs(learning.examples(self.job.settings.export.calibration_clips))
+        examples = self._inputs(self.learning.examples(self.job.settings.export.calibration_clips))
         return examples.reshape(-1, *self.features.representation.input_shape)
 
     def _predictions(

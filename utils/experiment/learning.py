@@ -3,13 +3,15 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from utils import pipeline, targets
+from utils import pipeline, targets, training
 from utils.augment import Augment, chain
 from utils.config.feature_sections import NormaliseSettings
+from utils.config.schema import TrainingSettings
 from utils.console import bar
 from utils.datasets import Clip, Fold
 from utils.experiment.job import Job
@@ -25,6 +27,7 @@ from utils.features import (
 from utils.features.graph import front_end
 
 if TYPE_CHECKING:
+    import keras
     import tensorflow as tf
 
 STATISTICS_CLIPS = 2000  # mixtures by which features are normalised
@@ -135,12 +138,56 @@ class Learning:
         chosen = drawn(clips, number, seed=self.job.settings.seed)
         return np.asarray(self.features.store.array[self.features.store.rows(chosen)])
 
+    def validation_examples(self, number: int, normaliser: AnyNormaliser | None) -> np.ndarray:
+        """What a network sees of some validation clips, float32 (clips, ...)."""
+        source = self.validation
+        features = np.asarray(source.array[source.rows[:number]])
+        seen = features if normaliser is None else np.asarray(normaliser(features))
+        return seen.reshape(-1, *self.features.representation.input_shape)
+
     def _mixed_features(self, number: int) -> np.ndarray:
         """Features of mixtures that no epoch trains on, float32 (clips, ...)."""
         assert isinstance(self.source, pipeline.Mixtures)  # noqa: S101 - for the type checker
         samples, _ = pipeline.sample(self.source, number, seed=self.job.settings.seed)
         representation = self.features.representation
         return np.stack([representation(clip) for clip in samples])
+
+    def fit(
+        self,
+        build: "Callable[[], keras.Model]",
+        settings: TrainingSettings,
+        *,
+        normaliser: AnyNormaliser | None,
+        folder: Path,
+        tensorboard: Path | None,
+    ) -> training.Trained:
+        """Train a network on the clips, or go on with a training that was cut off.
+
+        Args:
+            build: makes the network.
+            settings: of this training; the set's own, or those of one that follows it.
+            normaliser: of features.
+            folder: of checkpoint and history.
+            tensorboard: folder of TensorBoard logs, if wanted.
+        """
+        prepare_training, prepare = self.preparations(normaliser)
+        memory_gb, seed = self.job.settings.pipeline.memory_gb, self.job.settings.seed
+        return training.fit(
+            build,
+            lambda first_epoch: pipeline.training_batches(
+                self.source, batch_size=settings.batch_size, seed=seed,
+                first_epoch=first_epoch, epochs=settings.epochs,
+                prepare=prepare_training, augment=self.augment, memory_gb=memory_gb,
+            ),
+            pipeline.evaluation_batches(
+                self.validation, batch_size=self.job.settings.evaluation.batch_size,
+                prepare=prepare, memory_gb=memory_gb,
+            ),
+            steps=pipeline.steps(self.source, settings.batch_size),
+            settings=settings, folder=folder, seed=seed, inputs=self.features.key,
+            console=self.job.console,
+            tensorboard=tensorboard,
+        )  # fmt: skip
 
     def preparations(
         self, normaliser: AnyNormaliser | None

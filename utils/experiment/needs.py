@@ -16,6 +16,7 @@ OF_CLIPS: Mapping[str, Any] = {
     "training.folds": None,
     "evaluation.shifts_seconds": (0.0,),
     "evaluation.calibration": "none",
+    "export.qat": None,
     "export.samples": (),
     "export.c_array": (),
 }

@@ -57,15 +57,38 @@ def export_formats(
         UserError: when the network cannot be converted, and for ``int8`` of a recurrent network.
         ValueError: when a format is unknown, an axis is open, or the calibration clips do not fit.
     """
+    paths = {name: folder / f"model_{name}.tflite" for name in formats}
+    files = converted(model, calibration=calibration, formats=formats, folder=folder)
+    for name, path in paths.items():
+        write_bytes(path, finished(files[name], metadata))
+    return paths
+
+
+def converted(
+    model: "keras.Model", *, calibration: np.ndarray, formats: Sequence[str], folder: Path
+) -> dict[str, bytes]:
+    """Convert a network without writing anything; files by format, without metadata.
+
+    Args:
+        model: as :func:`export_formats`, and so ``calibration`` and ``formats``.
+        calibration: of ``int8``.
+        formats: of the files.
+        folder: where they are to go, for messages.
+
+    Raises:
+        UserError: as :func:`export_formats`.
+        ValueError: as :func:`export_formats`.
+    """
     shape = _clip_shape(model)
     _check(model, shape=shape, calibration=calibration, formats=formats)
-    paths = {name: folder / f"model_{name}.tflite" for name in formats}
     with quiet_stderr(), _as_exported(model):
         trace = _trace(model, shape)
-        for name, path in paths.items():
-            content = convert(trace, name=name, calibration=calibration, path=path)
-            write_bytes(path, finished(content, metadata))
-    return paths
+        return {
+            name: convert(
+                trace, name=name, calibration=calibration, path=folder / f"model_{name}.tflite"
+            )
+            for name in formats
+        }
 
 
 def require_possible(model: "keras.Model", formats: Sequence[str]) -> None:

@@ -10,6 +10,7 @@ from utils.errors import UserError
 from utils.evaluation import score_words
 from utils.experiment import ClipExperiment, check_clips
 from utils.experiment.needs import OF_CLIPS
+from utils.files import read_json
 from utils.inference import FilePredictor, load_predictor
 from utils.report.size import export_table
 
@@ -63,9 +64,55 @@ def test_files_of_samples_say_what_the_system_says(exporting, data, open_folder)
         assert "Files named .._samples take samples" in table.note
 
 
+def test_the_int8_file_is_trained_further(exporting, data, open_folder):
+    one = replace(data, folds=data.folds[:1], held_out=())
+    job = exporting(
+        one, formats=["int8"], samples=["int8_qat"],
+        qat={"epochs": 2, "optimizer": {"Adam": {"learning_rate": 0.01}}},
+    )  # fmt: skip
+    check_clips(job)
+    with open_folder(job) as run:
+        done = ClipExperiment(
+            job, run, score=lambda found, _: score_words(found, classes=one.classes, bootstrap=0)
+        )
+        done.extract()
+        done.run_folds()
+        results = done.results()
+        assert list(results.exports) == ["int8", "int8_qat", "int8_qat_samples"]
+        before, after = results.exports["int8"], results.exports["int8_qat"]
+        assert (after.parameters, after.parameter_bytes) == (
+            before.parameters,
+            before.parameter_bytes,
+        )
+        assert after.scores != before.scores
+        agreement = read_json(run.folder / "qat.json")
+        assert agreement["same_class"] >= 0.9
+        assert agreement["largest"] <= 2
+        assert any(note.startswith("fold1: int8_qat: on ") for note in results.notes)
+        assert (run.folder / "qat" / "history.csv").read_text().count("\n") == 1 + 2
+        predictor = FilePredictor.of(load_predictor(run.folder / "model_int8_qat.tflite"))
+        said = [predictor(clip.path) for clip in one.folds[0].test]
+        np.testing.assert_allclose(said, done.predictions("int8_qat").probabilities, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"optimizer": {"Adma": {}}}, r"^export\.qat\.optimizer: unknown optimiser 'Adma'"),
+        ({"epochs": 0}, r"export\.qat\.epochs"),
+    ],
+)
+def test_a_training_in_int8_that_cannot_be_is_refused_first(exporting, changes, told):
+    with pytest.raises((UserError, ValueError), match=told):
+        check_clips(exporting(qat=changes))
+
+
 def test_only_exported_formats_can_be_made_something_of(exporting):
     for name in ("samples", "c_array"):
-        with pytest.raises(ValueError, match=r"int8 is not among export\.formats \(float32\); add"):
+        told = (
+            r"int8 is not among the files that are exported \(float32\); add it to export\.formats"
+        )
+        with pytest.raises(ValueError, match=told):
             exporting(formats=["float32"], **{name: ["int8"]})
         assert OF_CLIPS[f"export.{name}"] == ()
 

@@ -1,0 +1,152 @@
+"""The simulation of an int8 file says what the file says, before and after it is trained."""
+
+import numpy as np
+import pytest
+
+from utils.compression.graph import Graph
+from utils.compression.simulation import Simulation, range_owners, trained
+from utils.compression.writing import written
+from utils.errors import UserError
+from utils.export import export_formats
+from utils.inference.metadata import Metadata
+
+SHAPE, CLASSES = (16, 12, 1), 4
+KERNELS = 0.75  # TensorFlow Lite's own kernels, with and without XNNPACK, give 0.89 alike numbers
+METADATA = Metadata(
+    set_id="toy", classes=tuple("abcd"), audio={}, features={}, normaliser=None, data="toy"
+)
+
+
+def network():
+    """Every kind of layer whose weights are int8, with branches and gates."""
+    import keras
+    from keras import layers
+
+    keras.utils.set_random_seed(3)
+    clip = x = keras.Input(SHAPE)
+    x = layers.Conv2D(8, 3, strides=2, padding="same", use_bias=False)(x)
+    x = layers.ReLU(max_value=6.0)(layers.BatchNormalization()(x))
+    y = layers.DepthwiseConv2D(3, padding="same", dilation_rate=2)(x)
+    y = layers.Activation("hard_silu")(layers.BatchNormalization()(y))
+    x = layers.Add()([x, layers.Conv2D(8, 1)(y)])
+    gate = layers.Dense(8, activation="sigmoid")(layers.GlobalAveragePooling2D(keepdims=True)(x))
+    x = layers.Multiply()([x, gate])
+    x = layers.Concatenate()([layers.MaxPooling2D(2)(x), layers.AveragePooling2D(2)(x)])
+    x = layers.Dense(12, activation="leaky_relu")(layers.Flatten()(x))
+    return keras.Model(clip, layers.Dense(CLASSES, activation="softmax")(x))
+
+
+def clips(count, seed=0):
+    return np.random.default_rng(seed).standard_normal((count, *SHAPE)).astype(np.float32)
+
+
+def exported(model, folder):
+    """Bytes of a network in int8 and in float32."""
+    paths = export_formats(
+        model, calibration=clips(50), folder=folder, formats=("int8", "float32"), metadata=METADATA
+    )
+    return paths["int8"].read_bytes(), paths["float32"].read_bytes()
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    model = network()
+    model(clips(200, seed=5), training=True)  # batch normalisation has something to fold
+    return exported(model, tmp_path_factory.mktemp("exported"))
+
+
+@pytest.fixture
+def simulation(files):
+    return Simulation(Graph.of(*files))
+
+
+def said(content, inputs):
+    """What a file gives, int (clips, classes), and the scale and zero point of it."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_content=content)
+    interpreter.allocate_tensors()
+    (taken,), (given,) = interpreter.get_input_details(), interpreter.get_output_details()
+    scale, point = taken["quantization"]
+    numbers = np.clip(np.round(inputs / scale) + point, -128, 127).astype(np.int8)
+    found = []
+    for clip in numbers:
+        interpreter.set_tensor(taken["index"], clip[np.newaxis])
+        interpreter.invoke()
+        found.append(interpreter.get_tensor(given["index"])[0].astype(int))
+    return np.stack(found), given["quantization"]
+
+
+def differences(simulation, content, inputs):
+    """By how many of 256 steps the outputs of simulation and file differ."""
+    by_file, (scale, point) = said(content, inputs)
+    return np.abs(np.round(np.asarray(simulation(inputs)) / scale + point) - by_file)
+
+
+def test_it_says_what_the_file_says(simulation, files):
+    found = differences(simulation, files[0], clips(60, seed=1))
+    assert found.max() <= 2
+    assert np.mean(found == 0) > KERNELS
+
+
+def test_untrained_it_is_written_as_it_was(simulation, files):
+    again = written(simulation, files[0])
+    inputs = clips(60, seed=1)
+    assert np.abs(said(again, inputs)[0] - said(files[0], inputs)[0]).max() <= 1
+
+
+def test_it_learns_and_the_file_with_it(simulation, files):
+    """Clips of a class have a tone of their own; after the training the file knows them too."""
+    import keras
+
+    rng = np.random.default_rng(2)
+    labels = rng.integers(0, CLASSES, 160)
+    inputs = 0.3 * clips(160, seed=2)
+    for place, label in enumerate(labels):
+        inputs[place, 4 * label : 4 * label + 4] += 1.0
+    targets = np.eye(CLASSES, dtype=np.float32)[labels]
+    ranges = {place: np.array(each) for place, each in simulation.ranges.items()}
+    simulation.compile(
+        keras.optimizers.Adam(0.003), "categorical_crossentropy", metrics=["accuracy"]
+    )
+    assert simulation.evaluate(inputs, targets, verbose=0)[1] < 0.6
+    simulation.fit(inputs, targets, epochs=8, batch_size=16, verbose=0)
+    assert simulation.evaluate(inputs, targets, verbose=0)[1] > 0.9
+    content = written(simulation, files[0])
+    assert np.mean(said(content, inputs)[0].argmax(axis=1) == labels) > 0.9
+    found = differences(simulation, content, clips(60, seed=1))
+    assert found.max() <= 2
+    assert np.mean(found == 0) > KERNELS
+    changed = {place for place, each in simulation.ranges.items() if np.any(ranges[place] != each)}
+    assert changed
+    assert simulation.owners[simulation.graph.input] not in changed
+    assert simulation.owners[simulation.graph.output] not in changed
+
+
+def test_weights_are_those_before_they_were_rounded(files):
+    graph = Graph.of(*files)
+    constants = [graph.tensors[place] for place in trained(graph)]
+    kernels = [tensor for tensor in constants if tensor.constant.dtype == np.int8]
+    assert len(kernels) >= 6
+    for tensor in kernels:
+        steps = np.unique(tensor.exact / tensor.scales.max())
+        assert np.any(np.abs(steps - np.round(steps)) > 0.05), tensor.name
+
+
+def test_operators_that_move_numbers_keep_their_range(files):
+    graph = Graph.of(*files)
+    owners = range_owners(graph)
+    for op in graph.operators:
+        same = owners[op.output] in {owners[place] for place in op.inputs if place in owners}
+        assert same == (op.kind in ("MAX_POOL_2D", "AVERAGE_POOL_2D", "CONCATENATION", "RESHAPE"))
+
+
+def test_an_operator_that_is_not_known_is_named(tmp_path):
+    import keras
+
+    model = keras.Sequential(
+        [keras.Input(SHAPE), keras.layers.Conv2D(2, 3), keras.layers.Lambda(keras.ops.cos)]
+    )
+    int8, float32 = exported(model, tmp_path)
+    with pytest.raises(UserError, match="made COS, "):
+        Simulation(Graph.of(int8, float32))

@@ -1,0 +1,156 @@
+"""Quantisation-aware training: the int8 file of a network, trained further as what it is."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from utils import export, inference
+from utils.config.export_section import QatSettings
+from utils.config.schema import ScheduleSettings, TrainingSettings
+from utils.errors import ConfigError
+from utils.experiment.learning import Learning
+from utils.export.labels import finished
+from utils.features import AnyNormaliser
+from utils.files import read_json, write_bytes, write_json
+from utils.inference import Metadata
+from utils.run import Place
+
+if TYPE_CHECKING:
+    import keras
+
+    from utils.compression.simulation import Simulation
+
+QAT = "int8_qat"
+"""Name of the format: the file is ``model_int8_qat.tflite``."""
+
+FACTS = "qat.json"
+_FOLDER = "qat"
+_COMPARED = 100  # validation clips by which the file is compared with what was trained
+
+
+def train_int8(
+    learning: Learning,
+    place: Place,
+    settings: QatSettings,
+    *,
+    normaliser: AnyNormaliser | None,
+    calibration: np.ndarray,
+    metadata: Metadata,
+) -> float:
+    """Convert a network to int8, train the file further, write it.
+
+    Leaves ``model_int8_qat.tflite``, ``qat/`` with checkpoint and history, and ``qat.json``, which
+    says how far the file and its simulation agree.
+
+    Args:
+        learning: what the network has learnt from.
+        place: of the fold; the network is its ``model.keras``.
+        settings: how long, how fast.
+        normaliser: that the network was trained with.
+        calibration: as for :func:`utils.export.export_formats`.
+        metadata: put inside the file.
+
+    Returns:
+        Seconds that processes before this one spent on it.
+
+    Raises:
+        UserError: when the network cannot be converted or trained so.
+    """
+    from utils.compression.graph import Graph
+    from utils.compression.simulation import Simulation
+    from utils.compression.writing import written
+
+    path, folder = place.folder / f"model_{QAT}.tflite", place.folder / _FOLDER
+    files = export.converted(
+        inference.load_keras(place.folder / "model.keras"),
+        calibration=calibration,
+        formats=("int8", "float32"),
+        folder=place.folder,
+    )
+    graph = Graph.of(files["int8"], files["float32"])
+    folder.mkdir(exist_ok=True)
+    trained = learning.fit(
+        lambda: Simulation(graph),
+        _as_asked(learning.job.settings.training, settings),
+        normaliser=normaliser,
+        folder=folder,
+        tensorboard=None if place.tensorboard is None else place.tensorboard / _FOLDER,
+    )
+    write_bytes(path, finished(written(trained.model, files["int8"]), metadata))
+    seen = learning.validation_examples(_COMPARED, normaliser)
+    write_json(
+        place.folder / FACTS, _agreement(trained.model, inference.load_predictor(path), seen)
+    )
+    return trained.earlier_seconds
+
+
+def require_trainable(model: "keras.Model", training: TrainingSettings, asked: QatSettings) -> None:
+    """Refuse what cannot be trained in int8; to be asked before hours of training too.
+
+    Args:
+        model: the network, trained or not.
+        training: the set's section ``training``.
+        asked: the section ``export.qat``.
+
+    Raises:
+        ConfigError: for an optimiser that does not exist.
+        UserError: for a network that cannot be converted, or that holds an unknown operator.
+    """
+    from utils.compression.graph import Graph
+    from utils.compression.simulation import Simulation
+    from utils.training import compile_model
+
+    clip = np.random.default_rng(0).standard_normal((1, *model.input_shape[1:])).astype(np.float32)
+    files = export.converted(model, calibration=clip, formats=("int8", "float32"), folder=Path())
+    simulation = Simulation(Graph.of(files["int8"], files["float32"]))
+    try:
+        compile_model(simulation, _as_asked(training, asked))
+    except ConfigError as error:
+        told = str(error).replace("training.optimizer", "export.qat.optimizer")
+        raise ConfigError(told) from error
+
+
+def _as_asked(training: TrainingSettings, settings: QatSettings) -> TrainingSettings:
+    """The set's training with the epochs and the optimiser of what follows it.
+
+    The rate falls to 0 by half a cosine; every epoch competes for the weights that are kept.
+    """
+    return training.model_copy(
+        update={
+            "epochs": settings.epochs,
+            "optimizer": settings.optimizer,
+            "schedule": ScheduleSettings(kind="cosine"),
+            "select": training.select.model_copy(update={"after_epoch": 0}),
+            "patience": None,
+            "mixed_precision": "off",
+            "strategy": "single",
+            "log_steps": 0,
+        }
+    )
+
+
+def _agreement(
+    simulation: "Simulation", predictor: inference.Predictor, seen: np.ndarray
+) -> dict[str, Any]:
+    """How far the file says what the simulation says, in steps of its int8 output."""
+    low, high = (float(limit) for limit in simulation.limits(simulation.graph.output))
+    simulated, told = np.asarray(simulation(seen)), predictor(seen)
+    steps = np.abs(np.round((simulated - told) * 255.0 / (high - low)))
+    return {
+        "clips": len(seen),
+        "equal": float(np.mean(steps == 0)),
+        "largest": int(steps.max()),
+        "same_class": float(np.mean(simulated.argmax(axis=-1) == told.argmax(axis=-1))),
+    }
+
+
+def agreement_note(place: Place) -> str:
+    """What ``qat.json`` says, in a sentence."""
+    found = read_json(place.folder / FACTS)
+    return (
+        f"{QAT}: on {found['clips']} validation clips {100 * found['equal']:.1f} % of the file's "
+        f"numbers equal those of the simulation that was trained, the others differ by at most "
+        f"{found['largest']} of 256 steps; the likeliest class is the same for "
+        f"{100 * found['same_class']:.1f} %."
+    )
