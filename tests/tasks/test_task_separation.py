@@ -189,9 +189,11 @@ def test_own_files_are_separated_as_the_command_asks(separation, separated, tmp_
     }
     assert lacking["add_up=true"] < 1e-6 < 0.01 < lacking["add_up=false"]
     assert np.abs(written["exponent=1"][0] - written["add_up=false"][0]).max() > 1e-3
-    for wrong in ("features.bins=9", "separation.frames=9"):
+    assert separation(*predict, "separation={add_up: true, overlap: 0.75}") == 0
+    for wrong in ("features.bins=9", "separation.frames=9", "separation={frames: 9}"):
         message = refusal(capsys, separation, *predict, wrong)
-        assert f"--override {wrong[:-2]}: the model was made with its parameters" in message
+        key = "features.bins" if "bins" in wrong else "separation.frames"
+        assert f"--override {key}: the model was made with its parameters" in message
 
 
 def test_separated_files_of_any_system_are_scored(separation, separated, songs, tmp_path, capsys):

@@ -212,7 +212,7 @@ def _use_as_asked(predictor: "Predictor", overrides: list[str], resolved: "Resol
         masks = metadata.features.get("kind") == "magnitude"
         open_to += [*OF_USE, *(OF_MASKS if masks else ())]
     used = {}
-    for key in (text.partition("=")[0].strip() for text in overrides):
+    for key in (key for text in overrides for key in config.overridden(text)):
         section, _, name = key.partition(".")
         if section == "paths":
             continue

@@ -284,6 +284,24 @@ def _sets(content: MarkedDict) -> Iterator[tuple[str, MarkedDict]]:
         yield set_id, data
 
 
+def overridden(text: str) -> tuple[str, ...]:
+    """Paths of the values that an override ``KEY=VALUE`` gives; a mapping gives several.
+
+    Raises:
+        ConfigError: for a text of another form.
+    """
+    return tuple(".".join(path) for path in _leaves(_override(text)))
+
+
+def _leaves(value: Any) -> Iterator[tuple[str, ...]]:
+    """Keys on the way to each value of nested mappings."""
+    if not isinstance(value, dict):
+        yield ()
+        return
+    for key, inner in value.items():
+        yield from ((str(key), *rest) for rest in _leaves(inner))
+
+
 def _override(text: str) -> MarkedDict:
     """The nested mapping that ``a.b=VALUE`` stands for."""
     source = f"--override {text}"

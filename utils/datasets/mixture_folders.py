@@ -101,6 +101,19 @@ def only_one(folder: Path) -> Iterator[None]:
             yield
 
 
+def identity_of(path: Path, *, cache: Path) -> object:
+    """By what a changed file is told: size and time; of one that was made in the cache, its path.
+
+    What is made there follows from the name of its folder, so it is the same when it is made again.
+
+    Raises:
+        DataError: when the file has vanished.
+    """
+    if path.is_relative_to(cache):
+        return path.relative_to(cache).as_posix()
+    return file_state(path)
+
+
 def file_state(path: Path) -> tuple[int, int]:
     """Size and modification time of a recording; a ``DataError`` when it has vanished."""
     try:

@@ -6,7 +6,7 @@ audio books", ICASSP 2015): ``103/1240/103-1240-0000.flac``.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +37,7 @@ _AS_LIBRISPEECH = (
     "The speaker of files SPEAKER/CHAPTER/SPEAKER-CHAPTER-NUMBER is SPEAKER, as in LibriSpeech."
 )
 _OPENING = re.compile(r"[^-_]+")
+_NUMBERED = re.compile(r"(\d+)[-_](\d+)[-_]\d{4}")  # 103-1240-0000 of LibriSpeech and LibriTTS
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,9 @@ def read_speakers(
     1. where the table ``dataset.metadata`` is in the folder, what its column ``columns.group`` has;
        the files of ``columns.filename`` are relative to ``audio_folder``, or to the folder itself
        where that is not there;
-    2. else, of files that are called SPEAKER-CHAPTER-NUMBER (or with ``_``) and lie in a folder
-       SPEAKER/CHAPTER, as those of LibriSpeech, that SPEAKER, whatever folders are around it;
+    2. else, of files that are called SPEAKER-CHAPTER-NUMBER (or with ``_``; numbers, the last of
+       four digits at least) and lie in a folder SPEAKER/CHAPTER, as those of LibriSpeech, that
+       SPEAKER, whatever folders are around it, if it is the same for all files of SPEAKER;
     3. else, where audio lies in sub-folders at any depth, the sub-folder directly below the folder;
     4. else the file name up to its first ``-`` or ``_``.
 
@@ -153,7 +155,7 @@ def _from_files(root: Path) -> Found:
     if not inside:
         note = "The speaker of an utterance is its file's name up to the first '-' or '_'."
         return Found(tuple(_named(path, place) for path, place in files), None, (note,))
-    readers = {path: reader for path, _ in inside if (reader := _reader(path))}
+    readers = _readers([path for path, _ in inside])
     notes = [_AS_LIBRISPEECH] if readers else []
     if len(readers) < len(inside):
         notes.append("The utterances of a speaker are those of a folder.")
@@ -167,11 +169,19 @@ def _from_files(root: Path) -> Found:
     return Found(clips, None, tuple(notes))
 
 
-def _reader(path: Path) -> str | None:
-    """Speaker of a file of LibriSpeech's form; None for other files."""
-    *_, speaker, chapter, name = path.absolute().parts
-    forms = tuple(f"{speaker}{mark}{chapter}{mark}" for mark in "-_")
-    return speaker if name.startswith(forms) else None
+def _readers(files: Sequence[Path]) -> dict[Path, str]:
+    """Speakers of the files of LibriSpeech's form, whose three numbers the folders repeat.
+
+    None where a number lies in several folders: it is no speaker then, but a year or a session.
+    """
+    found: dict[Path, str] = {}
+    parents: dict[str, set[tuple[str, ...]]] = {}
+    for path in files:
+        form, (*above, speaker, chapter, _) = _NUMBERED.match(path.name), path.absolute().parts
+        if form is not None and form.groups() == (speaker, chapter):
+            found[path] = speaker
+            parents.setdefault(speaker, set()).add(tuple(above))
+    return {} if any(len(places) > 1 for places in parents.values()) else found
 
 
 def _named(path: Path, place: Path) -> Clip:

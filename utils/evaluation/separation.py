@@ -18,6 +18,7 @@ from utils.metrics.bss_eval import bss_eval, medians
 from utils.metrics.separation import permuted, sdr, si_sdr
 
 MEANS = ("si_sdr_improvement", "si_sdr", "sdr_improvement", "sdr")
+GAINS = ("si_sdr_improvement", "sdr_improvement")
 MEDIANS = ("bss_sdr", "bss_isr", "bss_sir", "bss_sar")
 BSS_SECONDS = 1.0
 
@@ -31,6 +32,7 @@ class SeparationScores:
         seconds: of audio.
         silent: references that were left out.
         silent_files: files that they are in.
+        single_files: files in which one reference alone sounds, so that there is no improvement.
         without_bss: files that BSS Eval has no score of: there is no frame in which all references
             and all estimates sound, or every estimate is exact; 0 where it is not computed.
         overall: means over what was separated of the scores of ``per_class``.
@@ -43,6 +45,7 @@ class SeparationScores:
     seconds: float
     silent: int
     silent_files: int
+    single_files: int
     without_bss: int
     overall: dict[str, float]
     intervals: dict[str, tuple[float, float]]
@@ -56,6 +59,7 @@ class SeparationScores:
             "seconds": self.seconds,
             "silent": self.silent,
             "silent_files": self.silent_files,
+            "single_files": self.single_files,
             "without_bss": self.without_bss,
             "overall": _plain(self.overall),
             "intervals": {name: list(pair) for name, pair in self.intervals.items()},
@@ -103,11 +107,14 @@ def score_file(
         bss: whether BSS Eval is computed too, which takes longest.
 
     Returns:
-        Score -> float64 (sources,), NaN for silent references.
+        Score -> float64 (sources,), NaN for silent references; improvements are NaN too where one
+        reference alone sounds.
     """
     sounds = np.asarray(references.any(axis=(1, 2)))
     stems = [_stem(*pair, mixture) for pair in zip(estimates, references, strict=True)]
     found = {name: np.where(sounds, [stem[name] for stem in stems], np.nan) for name in MEANS}
+    if sounds.sum() == 1:  # the mixture is that stem: nothing can be better
+        found |= dict.fromkeys(GAINS, np.full(len(sounds), np.nan))
     if bss:
         found |= _bss(estimates, references, sounds, sample_rate=sample_rate)
     return found
@@ -177,6 +184,7 @@ def summarise(
         seconds=float(sum(seconds)),
         silent=int(silent.sum()),
         silent_files=int(silent.any(axis=1).sum()),
+        single_files=int(((~silent).sum(axis=1) == 1).sum()),
         without_bss=_without_bss(table),
         overall=overall,
         intervals=_intervals(with_mean, pooled=pooled, resamples=bootstrap, seed=seed),

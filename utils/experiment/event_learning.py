@@ -14,7 +14,7 @@ from utils.augment.grid import EMBEDDINGS
 from utils.datasets import Clip, Fold
 from utils.errors import ConfigError, DataError
 from utils.experiment.job import Job
-from utils.experiment.learning import BLOCK, drawn, normaliser_for
+from utils.experiment.learning import BLOCK, drawn, learnt_key, normaliser_for
 from utils.features import AnyNormaliser, FeatureStore, Representation
 
 if TYPE_CHECKING:
@@ -80,6 +80,16 @@ class EventLearning:
         if not isinstance(self.embeddings, np.memmap):
             return self.store.key
         return f"{self.store.key}-{Path(str(self.embeddings.filename)).stem}"
+
+    @property
+    def learnt(self) -> str:
+        """The same of training and validation clips alone.
+
+        Raises:
+            DataError: for a file that has vanished.
+        """
+        key = learnt_key(self.job, [self.store], (*self.fold.train, *self.fold.validation))
+        return key if not isinstance(self.embeddings, np.memmap) else f"{key}-{self.key}"
 
     def usable(self, clips: Sequence[Clip]) -> tuple[Clip, ...]:
         """Leave out clips whose audio could not be used."""

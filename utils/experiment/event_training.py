@@ -51,7 +51,7 @@ def train_networks(learning: EventLearning, judge: EventJudge, place: Place) -> 
         ),
         training.Judge(judge.columns, judge),
         steps=steps, settings=settings, folder=folder, seed=job.settings.seed,
-        inputs=learning.key,
+        inputs=learning.learnt,
         console=job.console,
         tensorboard=place.tensorboard,
     )  # fmt: skip

@@ -14,6 +14,7 @@ from utils.config.feature_sections import NormaliseSettings
 from utils.config.schema import TrainingSettings
 from utils.console import bar
 from utils.datasets import Clip, Fold
+from utils.datasets.mixture_folders import identity_of
 from utils.experiment.job import Job
 from utils.features import (
     AnyNormaliser,
@@ -25,6 +26,7 @@ from utils.features import (
     normaliser_of,
 )
 from utils.features.graph import front_end
+from utils.files import digest
 
 if TYPE_CHECKING:
     import keras
@@ -65,8 +67,12 @@ class ClipFeatures:
     @property
     def key(self) -> str:
         """Identity of the features: parameters, and name, size and time of every file."""
-        stores = [self.store] if self.waveforms is None else [self.store, self.waveforms]
-        return "-".join(store.key for store in stores)
+        return "-".join(store.key for store in self.stores)
+
+    @property
+    def stores(self) -> tuple[FeatureStore, ...]:
+        """Of the features, and of the waveforms if there are any."""
+        return (self.store,) if self.waveforms is None else (self.store, self.waveforms)
 
     def usable(self, clips: Sequence[Clip]) -> tuple[Clip, ...]:
         """Leave out clips whose audio could not be used."""
@@ -90,6 +96,16 @@ class Learning:
     job: Job
     fold: Fold
     features: ClipFeatures
+
+    @cached_property
+    def key(self) -> str:
+        """Identity of what is learnt from: the parameters, and every training and validation clip.
+
+        Raises:
+            DataError: for a file that has vanished.
+        """
+        clips = (*self.fold.train, *self.fold.validation)
+        return learnt_key(self.job, self.features.stores, clips)
 
     @cached_property
     def source(self) -> pipeline.Source | pipeline.Mixtures:
@@ -184,7 +200,7 @@ class Learning:
                 prepare=prepare, memory_gb=memory_gb,
             ),
             steps=pipeline.steps(self.source, settings.batch_size),
-            settings=settings, folder=folder, seed=seed, inputs=self.features.key,
+            settings=settings, folder=folder, seed=seed, inputs=self.key,
             console=self.job.console,
             tensorboard=tensorboard,
         )  # fmt: skip
@@ -222,6 +238,21 @@ def _preparation(
         return tf.reshape(features, (-1, *representation.input_shape))
 
     return prepare
+
+
+def learnt_key(job: Job, stores: Sequence[FeatureStore], clips: Sequence[Clip]) -> str:
+    """Identity of features of some clips, wherever the files lie.
+
+    Args:
+        job: the set and the data.
+        stores: of the features.
+        clips: those that are learnt from.
+
+    Raises:
+        DataError: for a file that has vanished.
+    """
+    states = [(clip.name, identity_of(clip.path, cache=job.cache)) for clip in clips]
+    return digest([[store.parameters for store in stores], states])
 
 
 def drawn(clips: Sequence[Clip], number: int, *, seed: int) -> list[Clip]:

@@ -176,9 +176,10 @@ def _song(path: Path) -> str:
 def _check_places(places: Sequence[Path], files: Sequence[Path]) -> None:
     """Refuse to write into the folder of a song, where files may be called like stems."""
     for place, file in zip(places, files, strict=True):
-        if place.resolve() == file.parent.resolve():
+        if place.resolve() == file.parent.resolve() or any(place.glob(f"{MIXTURE}.*")):
             raise UserError(
-                f"{file}: its stems would be written into its own folder; name another with -o."
+                f"{file}: its stems would be written into {place}, where a song and its own stems "
+                "may lie; name another folder with -o."
             )
 
 

@@ -13,7 +13,7 @@ from utils import pipeline
 from utils.audio import at_rate, read_channels, read_facts
 from utils.config.schema import SpeakerSettings
 from utils.datasets import Clip, DataSet, Fold
-from utils.datasets.mixture_folders import file_state
+from utils.datasets.mixture_folders import identity_of
 from utils.datasets.speaker_levels import measure
 from utils.errors import ConfigError, DataError
 from utils.experiment.job import Job
@@ -78,7 +78,8 @@ class SeparationLearning:
         return self._key_of(self.fold.test)
 
     def _key_of(self, clips: Sequence[Clip]) -> str:
-        states = [(clip.name, [file_state(path) for path in clip.files]) for clip in clips]
+        cache = self.job.cache
+        states = [(c.name, [identity_of(path, cache=cache) for path in c.files]) for c in clips]
         return digest([self.job.data.identity, self.heard.sample_rate, states])
 
     @cached_property

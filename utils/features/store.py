@@ -67,6 +67,11 @@ class FeatureStore:
         return self.folder.name
 
     @property
+    def parameters(self) -> str:
+        """Digest of the parameters, and of the names of the files."""
+        return self.folder.name.partition("-")[0]
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Names of the usable clips, sorted."""
         return tuple(self.row_of)

@@ -4,7 +4,8 @@ import gc
 import traceback
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from utils.errors import UserError
@@ -51,14 +52,14 @@ class Readers(list[Callable[..., Any]]):
 
 
 @contextmanager
-def drawing(batches: "tf.data.Dataset") -> Iterator[None]:
-    """Draw from a data set so that the process survives what may go wrong meanwhile.
+def drawing(*datasets: Any) -> Iterator[None]:
+    """Draw from data sets so that the process can end, whatever goes wrong meanwhile.
 
     On an error the iterators of the block's frames go before the error is passed on. One that is
     left when Python ends waits for its threads, and these wait for Python, for ever.
 
     Args:
-        batches: of :func:`~utils.pipeline.batches.training_batches`, or any other data set.
+        datasets: of :func:`~utils.pipeline.batches.training_batches`, or any others.
 
     Raises:
         UserError: what a function that reads has met, in place of TensorFlow's error about it.
@@ -66,9 +67,23 @@ def drawing(batches: "tf.data.Dataset") -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        traceback.clear_frames(error.__traceback__)
+        _clear_frames(error)
         gc.collect()
-        readers = getattr(batches, "readers", None)
-        if isinstance(error, Exception) and readers is not None and readers.problem is not None:
-            raise readers.problem from None
+        found = [each.readers.problem for each in datasets if hasattr(each, "readers")]
+        problem = next((each for each in found if each is not None), None)
+        if isinstance(error, Exception) and problem is not None:
+            raise problem from None
         raise
+
+
+def _clear_frames(error: BaseException) -> None:
+    """Drop what the frames of an error hold, and those that called them and are over.
+
+    Keras takes its own frames out of a traceback; they are still those that called a callback.
+    """
+    for inner, _ in traceback.walk_tb(error.__traceback__):
+        frame: FrameType | None = inner
+        while frame is not None:
+            with suppress(RuntimeError):  # it still runs
+                frame.clear()
+            frame = frame.f_back

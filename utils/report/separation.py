@@ -90,6 +90,11 @@ def _left_out(scores: Scores) -> Iterator[str]:
         yield f"Silent stems are left out ({silent}, in {files} of the files)."
         if with_bss:
             yield "Of such files BSS Eval is that of the other stems alone; museval refuses them."
+    if scores["single_files"]:
+        yield (
+            f"No improvement is told of {count(scores['single_files'])} of them, in which one stem "
+            "sounds alone."
+        )
     if with_bss and scores["without_bss"]:
         yield (
             f"BSS Eval has no score of {count(scores['without_bss'])} of the files: they have no "

@@ -105,7 +105,7 @@ def restore(path: Path, model: "keras.Model", *, inputs: str) -> Progress | None
         raise UserError(
             f"{path}: not a usable checkpoint ({error}); delete it to train anew."
         ) from error
-    if record["inputs"] != inputs:
+    if record.get("inputs") != inputs:
         return None
     model.optimizer.build(model.trainable_variables)
     _assign(path, model.variables, states["model"])

@@ -1,7 +1,7 @@
 """Fit a network: resumption, and the best epoch's weights."""
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -161,7 +161,7 @@ def _run_epochs(
     if tensorboard is not None:
         callbacks.append(_tensorboard_callback(tensorboard))
     try:
-        with heard, quick_kernels(model), drawing(batches):
+        with heard, quick_kernels(model), drawing(batches, validation), _no_iterator_left(model):
             model.fit(
                 batches,
                 initial_epoch=first_epoch,
@@ -175,6 +175,15 @@ def _run_epochs(
     finally:
         if shown is not None:
             shown.close()
+
+
+@contextmanager
+def _no_iterator_left(model: "keras.Model") -> Iterator[None]:
+    """Take from Keras the iterator over validation batches that it keeps after an error."""
+    try:
+        yield
+    finally:
+        model._eval_epoch_iterator = None
 
 
 def _tensorboard_callback(folder: Path) -> Any:

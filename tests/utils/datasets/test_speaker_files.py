@@ -125,6 +125,20 @@ def test_readers_and_other_speakers_lie_side_by_side(tmp_path, subset):
     )
 
 
+@pytest.mark.parametrize(
+    "form",
+    ["{0}/2016/05/2016-05-0{1}.wav", "{0}/2016/05/2016-05-000{1}.wav", "{0}/d/t/d_t_{1}.wav"],
+)
+def test_folders_of_dates_and_takes_are_no_readers(tmp_path, form):
+    """The form of LibriSpeech by chance: the speakers are those of the outer folders."""
+    for number, person in enumerate(PEOPLE):
+        for take in range(2):
+            say(tmp_path / "set" / form.format(person, take), 2 * number + take)
+    found = read(tmp_path / "set")
+    assert sorted(people(found)) == sorted(PEOPLE)
+    assert found.notes[0] == "The utterances of a speaker are those of a folder."
+
+
 def test_chapters_of_one_reader_are_no_speakers(tmp_path, monkeypatch):
     for chapter in range(7):
         say(tmp_path / "103" / f"{chapter}" / f"103-{chapter}-0000.flac", chapter)

@@ -1,5 +1,6 @@
 """What a fold learns from: rows, targets, statistics and front ends, of clips and of words."""
 
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -219,3 +220,21 @@ def test_the_features_key_tells_of_the_samples_too(augmented, job, finish):
     assert plain.key != both.key
     assert both.key.endswith(both.waveforms.key)
     assert waveform_of(both.representation).shape == (80,)
+
+
+def test_the_key_of_what_is_learnt_is_of_training_and_validation_clips(augmented, learning):
+    """A test clip, and a file of the cache that was made once more, are learnt from by nothing."""
+    fold = augmented.data.folds[0]
+
+    def later(clip):
+        state = clip.path.stat()
+        os.utime(clip.path, ns=(state.st_atime_ns, state.st_mtime_ns + 10**9))
+        return learning(augmented).key
+
+    first = learning(augmented).key
+    assert later(fold.test[0]) == first
+    assert later(fold.train[0]) != first != later(fold.validation[0])
+    cached = replace(augmented, cache=fold.train[0].path.parents[1])
+    before = learning(cached).key
+    later(fold.train[0])
+    assert learning(cached).key == before

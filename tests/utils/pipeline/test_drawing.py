@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from utils import pipeline
+from utils import pipeline, training
+from utils.config.schema import SelectSettings, TrainingSettings
 from utils.errors import AudioError
 
 ROOT = Path(__file__).parents[3]
@@ -42,25 +43,56 @@ def interrupt():
     os.kill(os.getpid(), signal.SIGINT)
 
 
-def main(what):
+class SlowRows(np.ndarray):
+    """Rows that are read slowly; after some of them the process is interrupted."""
+
+    reads = 0
+
+    def __getitem__(self, rows):
+        time.sleep(0.02)
+        SlowRows.reads += 1
+        if SlowRows.reads == Slow.last:
+            interrupt()
+        return np.zeros((len(rows), 2), np.float32)
+
+
+def fail(_):
+    raise ValueError("a mistake in the judge")
+
+
+def main(what, folder):
     """What a process of its own does."""
     import keras
 
-    model = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(1)])
-    model.compile("sgd", "mse")
-    batches = batches_of(Slow(interrupt if what == "interrupt" else None))
-    with pipeline.drawing(batches):
-        model.fit(batches, epochs=1, steps_per_epoch=Slow.per_epoch, shuffle=False, verbose=0)
+    def build():
+        return keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(1)])
+
+    judge = training.Judge(("val_loss",), fail if what == "judge" else lambda _: {"val_loss": 0.0})
+    rows = np.zeros((500, 2), np.float32).view(SlowRows)
+    streamed = pipeline.Source(rows, np.arange(500), np.zeros((500, 1), np.float32))
+    selected = SelectSettings(metric="val_loss", mode="min", after_epoch=0)
+    training.fit(
+        build,
+        lambda _: batches_of(Slow(interrupt if what == "interrupt" else None)),
+        pipeline.evaluation_batches(streamed, batch_size=1, memory_gb=0.0)
+        if what == "validation"
+        else judge,
+        steps=9 if what in ("judge", "validation") else Slow.per_epoch,
+        settings=TrainingSettings(epochs=1, loss="mse", metrics=(), select=selected),
+        folder=Path(folder), seed=0, inputs="",
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("what", "told", "status"),
     [("error", "AudioError: odd.wav: sample 7 is no number.", 1),
-     ("interrupt", "KeyboardInterrupt", -signal.SIGINT)],
+     ("interrupt", "KeyboardInterrupt", -signal.SIGINT),
+     ("validation", "KeyboardInterrupt", -signal.SIGINT),
+     ("judge", "ValueError: a mistake in the judge", 1)],
 )  # fmt: skip
-def test_a_process_ends(what, told, status):
+def test_a_process_ends(what, told, status, tmp_path):
     found = subprocess.run(
-        [sys.executable, __file__, what],
+        [sys.executable, __file__, what, str(tmp_path)],
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
@@ -80,6 +112,12 @@ def batches_of(source):
 def test_an_error_that_a_user_can_mend_is_passed_on():
     batches = batches_of(Slow())
     with pytest.raises(AudioError, match=r"odd\.wav"), pipeline.drawing(batches):
+        next(iter(batches.skip(Slow.last)))
+
+
+def test_an_error_of_any_of_the_data_sets_is_passed_on():
+    others, batches = batches_of(Slow(lambda: None)), batches_of(Slow())
+    with pytest.raises(AudioError, match=r"odd\.wav"), pipeline.drawing(others, batches, None):
         next(iter(batches.skip(Slow.last)))
 
 
@@ -104,4 +142,4 @@ def test_an_interruption_comes_before_an_error():
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

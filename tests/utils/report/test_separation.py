@@ -17,6 +17,7 @@ def scores():
         seconds=1924.0,
         silent=0,
         silent_files=0,
+        single_files=0,
         without_bss=0,
         overall={**cell, "bss_sdr": 5.25},
         intervals={"sdr": (4.0, 6.0)},
@@ -39,6 +40,11 @@ def test_silent_stems_and_what_they_mean_for_bss_eval_are_told(scores):
     assert "Silent stems are left out (3, in 2 of the files). Of such files BSS Eval" in told
     plain = note(scores, silent=3, silent_files=2, overall={"sdr": 5.0})
     assert "Silent stems are left out (3, in 2 of the files)." in plain and "BSS" not in plain
+
+
+def test_files_in_which_one_stem_sounds_alone_are_told(scores):
+    told = note(scores, silent=3, silent_files=2, single_files=1)
+    assert "No improvement is told of 1 of them, in which one stem sounds alone." in told
 
 
 def test_files_without_bss_eval_are_told(scores):

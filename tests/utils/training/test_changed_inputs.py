@@ -1,6 +1,7 @@
 """A training goes on from a checkpoint of what it learns from, and from no other."""
 
 import io
+import json
 
 import numpy as np
 import pytest
@@ -25,6 +26,19 @@ def test_what_changed_is_learnt_anew(tmp_path, epochs):
     whole = run(tmp_path / "whole", inputs="new")
     assert again.history == whole.history
     assert np.array_equal(weights(again), weights(whole))
+
+
+def test_a_checkpoint_that_does_not_know_its_inputs_is_none(tmp_path):
+    """As those were that an earlier version wrote."""
+    run(tmp_path, epochs=2)
+    path = tmp_path / "checkpoint.npz"
+    with np.load(path) as file:
+        arrays = dict(file)
+    record = json.loads(arrays["record"].tobytes())
+    del record["inputs"]
+    arrays["record"] = np.frombuffer(json.dumps(record).encode(), np.uint8)
+    np.savez(path, **arrays)
+    assert run(tmp_path, inputs="new").earlier_seconds == 0
 
 
 def test_the_same_is_gone_on_with(tmp_path):
