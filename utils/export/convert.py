@@ -163,6 +163,7 @@ def _as_exported(model: "keras.Model") -> Iterator[None]:
         for x in layers
         if getattr(x, "activation", None) is keras.activations.selu
     ]
+    changes += [(x, "as_exported", True) for x in layers if hasattr(x, "as_exported")]
     before = [(layer, name, getattr(layer, name)) for layer, name, _ in changes]
     try:
         for layer, name, value in changes:

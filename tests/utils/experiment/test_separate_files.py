@@ -199,7 +199,7 @@ def test_a_file_by_several_spellings_is_separated_once(song, separate, monkeypat
 def test_stems_are_not_written_into_the_folder_of_their_song(song, tmp_path):
     """There lie its true stems, by the same names."""
     files = [song("test/B/x.wav"), song("test/A/mixture.wav")]
-    told = r"A/mixture\.wav: its stems would be written into its own folder; name another with -o"
+    told = r"A/mixture\.wav: its stems would be written into .*; name another folder with -o"
     with pytest.raises(UserError, match=told):
         separate_files(Halves(), files, tmp_path / "test", Console(file=io.StringIO()))
     assert len(list(tmp_path.rglob("*.wav"))) == 2

@@ -32,7 +32,7 @@ class Slow:
 
     def batch(self, count, *, seed, epoch, step):
         time.sleep(0.02)
-        if step == self.last:
+        if step >= self.last and step % self.last == 0:  # one interruption may be lost in C code
             if self.happens is None:
                 raise AudioError("odd.wav: sample 7 is no number.")
             self.happens()
@@ -51,7 +51,7 @@ class SlowRows(np.ndarray):
     def __getitem__(self, rows):
         time.sleep(0.02)
         SlowRows.reads += 1
-        if SlowRows.reads == Slow.last:
+        if SlowRows.reads % Slow.last == 0:
             interrupt()
         return np.zeros((len(rows), 2), np.float32)
 
