@@ -133,11 +133,13 @@ def count(model: "keras.Model") -> Complexity:
 
 
 def _batch_normalisation_weights(model: "keras.Model") -> set[int]:
-    """Identities of the variables that Keras keeps in float32 in a float16 network."""
+    """Identities of the variables that stay in float32 in a float16 network."""
     import keras
 
-    kind = keras.layers.BatchNormalization
-    layers = [layer for layer in model._flatten_layers() if isinstance(layer, kind)]
+    from models.scene_layers import SubSpectralNormalization
+
+    kinds = (keras.layers.BatchNormalization, SubSpectralNormalization)
+    layers = [layer for layer in model._flatten_layers() if isinstance(layer, kinds)]
     return {id(variable) for layer in layers for variable in layer.weights}
 
 

@@ -11,6 +11,13 @@ from keras import ops
 
 from models.dual_path_layers import DivideByLevel, DualPath, Level, MulCat, OverlapAdd
 from models.event_layers import AttentionPooling, FrequencyDynamicConv2D
+from models.scene_layers import (
+    FreqMixStyle,
+    GlobalResponseNormalization,
+    ResidualNormalization,
+    StridedDepthwiseConv2D,
+    SubSpectralNormalization,
+)
 from models.unet_layers import InferenceMode, Stack
 
 PACKAGE = "models"  # under which Keras saves their names
@@ -117,6 +124,11 @@ OWN = {
         MulCat,
         DualPath,
         OverlapAdd,
+        SubSpectralNormalization,
+        ResidualNormalization,
+        GlobalResponseNormalization,
+        FreqMixStyle,
+        StridedDepthwiseConv2D,
     )
 }
 """All own layers, by the names that layer lists and saved networks use."""

@@ -40,16 +40,25 @@ def paths(tmp_path):
     return (f"paths.runs={tmp_path}/runs", f"paths.cache={tmp_path}/cache")
 
 
+def runner(task, paths, smaller):
+    """Run a task with folders of the test's own; what makes training short is not for predict."""
+
+    def run(*given):
+        return task(*given, "--override", *paths, *(() if "predict" in given else smaller))
+
+    return run
+
+
 @pytest.fixture
 def run(script, paths):
-    """Run task1a.py with folders of the test's own and one epoch."""
-    return lambda *given: script(*given, "--override", *paths, "training.epochs=1")
+    """Run task1a.py with one epoch."""
+    return runner(script, paths, ("training.epochs=1",))
 
 
 @pytest.fixture
 def run_urban(urbansound, paths):
     """Run task_urbansound.py on two seconds of each clip, with a network of one layer."""
-    return lambda *given: urbansound(*given, "--override", *paths, *TINY_CLIPS)
+    return runner(urbansound, paths, TINY_CLIPS)
 
 
 @pytest.fixture
@@ -76,7 +85,7 @@ def some_of_esc_10(real_audio, tmp_path):
 @pytest.fixture
 def run_words(dacon, paths):
     """Run task_dacon.py on isolated words, some mixtures of them, with a network of one layer."""
-    return lambda *given: dacon(*given, "--override", *paths, *SMALL)
+    return runner(dacon, paths, SMALL)
 
 
 def test_one_second_scenes_of_tau_2022(run, real_audio, tmp_path):

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from utils.errors import UserError
+from utils.export.flatbuffer import builtin_name
 
 BIASED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 """Operators of an input, weights and a bias, by position."""
@@ -105,26 +106,23 @@ class Graph:
         graph = model.subgraphs[0]
         if [len(model.subgraphs), len(graph.inputs), len(graph.outputs)] != [1, 1, 1]:
             raise UserError(
-                "export.formats: int8_qat needs a network of one input and one output, without "
+                "export.qat needs a network of one input and one output, without "
                 f"loops; this one has {len(graph.inputs)} and {len(graph.outputs)}."
             )
         known = dict(_floats(schema.ModelT.InitFromPackedBuf(exact, 0)))
         return cls(
             tensors=tuple(_tensor(model, place, known) for place in range(len(graph.tensors))),
-            operators=tuple(_operator(schema, model, each) for each in graph.operators),
+            operators=tuple(_operator(model, each) for each in graph.operators),
             input=int(graph.inputs[0]),
             output=int(graph.outputs[0]),
         )
 
 
-def _operator(schema: Any, model: Any, operator: Any) -> Operator:
+def _operator(model: Any, operator: Any) -> Operator:
     code = model.operatorCodes[operator.opcodeIndex]
-    number = max(code.builtinCode, code.deprecatedBuiltinCode)  # old files have the second only
-    kind = next(name for name, each in vars(schema.BuiltinOperator).items() if each == number)
+    kind = builtin_name(code.builtinCode, code.deprecatedBuiltinCode)
     if len(operator.outputs) != 1:
-        raise UserError(
-            f"export.formats: int8_qat is not possible with {kind}, which gives several outputs."
-        )
+        raise UserError(f"export.qat is not possible with {kind}, which gives several outputs.")
     output = int(operator.outputs[0])
     return Operator(
         kind=kind,

@@ -58,6 +58,10 @@ def fully_connected(_: Operator, x: Any, kernel: Any, bias: Any = 0.0) -> Any:
     return tf.linalg.matmul(x, kernel, transpose_b=True) + bias
 
 
+def _batch_matmul(op: Operator, x: Any, y: Any) -> Any:
+    return tf.linalg.matmul(x, y, transpose_a=op.options.adjX, transpose_b=op.options.adjY)
+
+
 def _pool(function: Callable[..., Any], op: Operator, x: Any) -> Any:
     o = op.options
     window, strides = [o.filterHeight, o.filterWidth], [o.strideH, o.strideW]
@@ -82,9 +86,11 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "CONV_2D": conv_2d,
     "DEPTHWISE_CONV_2D": depthwise_conv_2d,
     "FULLY_CONNECTED": fully_connected,
+    "BATCH_MATMUL": _batch_matmul,
     "ADD": lambda _, x, y: x + y,
     "SUB": lambda _, x, y: x - y,
     "MUL": lambda _, x, y: x * y,
+    "DIV": lambda _, x, y: x / y,
     "SQUARED_DIFFERENCE": lambda _, x, y: tf.math.squared_difference(x, y),
     "MAXIMUM": lambda _, x, y: tf.maximum(x, y),
     "MINIMUM": lambda _, x, y: tf.minimum(x, y),

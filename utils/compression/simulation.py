@@ -156,6 +156,6 @@ def _check(graph: Graph) -> None:
     unknown = sorted({op.kind for op in graph.operators} - set(FUNCTIONS))
     if unknown:
         raise UserError(
-            f"export.formats: int8_qat: TensorFlow Lite made {', '.join(unknown)} of a layer, "
-            "which cannot be trained in int8; replace the layer, or leave int8_qat out."
+            f"export.qat: TensorFlow Lite made {', '.join(unknown)} of a layer, which cannot be "
+            "trained in int8; replace the layer, or set export.qat to null."
         )

@@ -134,9 +134,11 @@ def _agreement(
     simulation: "Simulation", predictor: inference.Predictor, seen: np.ndarray
 ) -> dict[str, Any]:
     """How far the file says what the simulation says, in steps of its int8 output."""
+    from utils.compression.simulation import STEPS
+
     low, high = (float(limit) for limit in simulation.limits(simulation.graph.output))
     simulated, told = np.asarray(simulation(seen)), predictor(seen)
-    steps = np.abs(np.round((simulated - told) * 255.0 / (high - low)))
+    steps = np.abs(np.round((simulated - told) * STEPS / (high - low)))
     return {
         "clips": len(seen),
         "equal": float(np.mean(steps == 0)),

@@ -149,8 +149,12 @@ def _operator_name(model: Any, operator: Any) -> str:
 
 
 def _code_name(code: Any) -> str:
-    number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())  # old files have the second only
-    return _names("BuiltinOperator")[number]
+    return builtin_name(code.BuiltinCode(), code.DeprecatedBuiltinCode())
+
+
+def builtin_name(number: int, deprecated: int) -> str:
+    """Name of an operator by its numbers in the schema; old files have the deprecated one only."""
+    return _names("BuiltinOperator")[max(number, deprecated)]
 
 
 def type_name(tensor: Any) -> str:

@@ -3,18 +3,14 @@
 import numpy as np
 import pytest
 
+from tests.utils.compression.files import differences, exported, said, some_clips
 from utils.compression.graph import Graph
 from utils.compression.simulation import Simulation, range_owners, trained
 from utils.compression.writing import written
 from utils.errors import UserError
-from utils.export import export_formats
-from utils.inference.metadata import Metadata
 
 SHAPE, CLASSES = (16, 12, 1), 4
 KERNELS = 0.75  # TensorFlow Lite's own kernels, with and without XNNPACK, give 0.89 alike numbers
-METADATA = Metadata(
-    set_id="toy", classes=tuple("abcd"), audio={}, features={}, normaliser=None, data="toy"
-)
 
 
 def network():
@@ -37,15 +33,7 @@ def network():
 
 
 def clips(count, seed=0):
-    return np.random.default_rng(seed).standard_normal((count, *SHAPE)).astype(np.float32)
-
-
-def exported(model, folder):
-    """Bytes of a network in int8 and in float32."""
-    paths = export_formats(
-        model, calibration=clips(50), folder=folder, formats=("int8", "float32"), metadata=METADATA
-    )
-    return paths["int8"].read_bytes(), paths["float32"].read_bytes()
+    return some_clips(count, SHAPE, seed)
 
 
 @pytest.fixture(scope="module")
@@ -58,29 +46,6 @@ def files(tmp_path_factory):
 @pytest.fixture
 def simulation(files):
     return Simulation(Graph.of(*files))
-
-
-def said(content, inputs):
-    """What a file gives, int (clips, classes), and the scale and zero point of it."""
-    from ai_edge_litert.interpreter import Interpreter
-
-    interpreter = Interpreter(model_content=content)
-    interpreter.allocate_tensors()
-    (taken,), (given,) = interpreter.get_input_details(), interpreter.get_output_details()
-    scale, point = taken["quantization"]
-    numbers = np.clip(np.round(inputs / scale) + point, -128, 127).astype(np.int8)
-    found = []
-    for clip in numbers:
-        interpreter.set_tensor(taken["index"], clip[np.newaxis])
-        interpreter.invoke()
-        found.append(interpreter.get_tensor(given["index"])[0].astype(int))
-    return np.stack(found), given["quantization"]
-
-
-def differences(simulation, content, inputs):
-    """By how many of 256 steps the outputs of simulation and file differ."""
-    by_file, (scale, point) = said(content, inputs)
-    return np.abs(np.round(np.asarray(simulation(inputs)) / scale + point) - by_file)
 
 
 def test_it_says_what_the_file_says(simulation, files):
@@ -150,3 +115,30 @@ def test_an_operator_that_is_not_known_is_named(tmp_path):
     int8, float32 = exported(model, tmp_path)
     with pytest.raises(UserError, match="made COS, "):
         Simulation(Graph.of(int8, float32))
+
+
+def test_layers_of_networks_for_scenes(tmp_path):
+    """Sums of squares over bands and channels, which TensorFlow Lite makes matrix products of."""
+    import keras
+    from keras import layers
+
+    from models import scene_layers as own
+
+    keras.utils.set_random_seed(4)
+    clip = x = keras.Input(SHAPE)
+    x = own.ResidualNormalization()(x)
+    x = layers.Conv2D(6, 3, padding="same")(x)
+    x = own.SubSpectralNormalization(bands=4)(x)
+    x = own.GlobalResponseNormalization()(x)
+    x = own.StridedDepthwiseConv2D(3, strides=(1, 2), padding="same")(x)
+    x = layers.Activation("silu")(x)
+    x = layers.Dense(CLASSES)(layers.GlobalAveragePooling2D()(x))
+    model = keras.Model(clip, layers.Softmax()(x))
+    model(clips(200, seed=5), training=True)
+    int8, float32 = exported(model, tmp_path)
+    simulation = Simulation(Graph.of(int8, float32))
+    assert "BATCH_MATMUL" in {op.kind for op in simulation.graph.operators}
+    for content in (int8, written(simulation, int8)):
+        found = differences(simulation, content, clips(60, seed=1))
+        assert found.max() <= 2
+        assert np.mean(found == 0) > KERNELS
