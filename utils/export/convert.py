@@ -219,7 +219,6 @@ def convert(
         UserError: when TensorFlow Lite cannot do that.
     """
     import tensorflow as tf
-    from tensorflow.lite.python.convert import ConverterError
 
     converter = tf.lite.TFLiteConverter.from_concrete_functions([trace])
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
@@ -228,15 +227,57 @@ def convert(
     if name == "float16":
         converter.target_spec.supported_types = [tf.float16]
     if name == "int8":
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = converter.inference_output_type = tf.int8
-        converter.representative_dataset = lambda: (
-            [clip[np.newaxis].astype(np.float32)] for clip in calibration
-        )
+        _look_at(converter, calibration)
+    return _converted(converter, name=name, path=path)
+
+
+def calibrated(model: "keras.Model", *, calibration: np.ndarray, path: Path) -> bytes:
+    """A float32 file in which every tensor's range on some clips is noted, to be rounded in part.
+
+    Args:
+        model: as :func:`export_formats`.
+        calibration: clips that set the ranges.
+        path: of what is to be made of it, for messages.
+
+    Raises:
+        UserError: as :func:`export_formats`.
+        ValueError: as :func:`export_formats`.
+    """
+    import tensorflow as tf
+
+    shape = _clip_shape(model)
+    _check(model, shape=shape, calibration=calibration, formats=["int8"])
+    with quiet_stderr(), _as_exported(model):
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([_trace(model, shape)])
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        _look_at(converter, calibration)
+        converter._experimental_calibrate_only = True  # the public way computes twice as much
+        return _converted(converter, name="mixed", path=path)
+
+
+def _look_at(converter: Any, clips: "np.ndarray | Sequence[np.ndarray]") -> None:
+    """Let all operators become int8, with ranges that are those seen on clips."""
+    import tensorflow as tf
+
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.representative_dataset = lambda: (
+        [clip[np.newaxis].astype(np.float32)] for clip in clips
+    )
+
+
+def _converted(converter: Any, *, name: str, path: Path) -> bytes:
+    """Run a converter, and say what stops it.
+
+    Raises:
+        UserError: naming format and reason.
+    """
+    from tensorflow.lite.python.convert import ConverterError
+
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Statistics for quantized inputs")
-            return converter.convert()
+            return bytes(converter.convert())
     except (ConverterError, RuntimeError, ValueError) as error:
         before, _, after = str(error).strip().partition("error: ")
         reason = (after or before or "no reason given").splitlines()[0]

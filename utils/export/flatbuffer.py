@@ -14,7 +14,7 @@ from utils.inference.metadata import flatbuffer
 
 _TYPES = ("float32", "float16", "int8", "uint8", "int16", "int32", "int64")
 _ARGUMENTS = ("int32", "int64", "bool")  # shapes, axes, indices
-_WEIGHTED = {  # operator: which of its inputs are weights and bias
+WEIGHTED = {
     "CONV_2D": (1, 2),
     "CONV_3D": (1, 2),
     "CONV_3D_TRANSPOSE": (1, 3),
@@ -22,6 +22,7 @@ _WEIGHTED = {  # operator: which of its inputs are weights and bias
     "TRANSPOSE_CONV": (1, 3),
     "FULLY_CONNECTED": (1, 2),
 }
+"""Convolutions and dense layers: which of their inputs are weights and bias."""
 
 
 @dataclass(frozen=True)
@@ -126,8 +127,8 @@ def _parameters(model: Any, graph: Any) -> Iterator[Any]:
 
 def _is_parameter(model: Any, operator: Any, name: str, position: int, tensor: Any) -> bool:
     """Whether a constant input of an operator is a parameter."""
-    if name in _WEIGHTED:
-        return position in _WEIGHTED[name]
+    if name in WEIGHTED:
+        return position in WEIGHTED[name]
     if type_name(tensor) in _ARGUMENTS or np.prod(tensor.ShapeAsNumpy(), initial=1) <= 1:
         return False
     return name != "WHILE" or _is_kept(model, operator, position)
