@@ -175,15 +175,16 @@ def _as_exported(model: "keras.Model") -> Iterator[None]:
 
 
 def _selu(x: Any) -> Any:
-    """SELU (Klambauer 2017, equation 2) by ReLU and ELU.
+    """SELU (Klambauer 2017, equation 2) by the positive part of x and ELU of what is left.
 
     TensorFlow Lite takes SELU apart into exp(x) for all x and a choice; of a large positive x that
-    is infinite, which leaves no int8 range and ends the process in a crash.
+    is infinite, which leaves no int8 range and ends the process in a crash. A ReLU would be joined
+    with the dense layer before it, which is then there twice; a leaky one is not.
     """
     import keras
 
-    negative = -keras.ops.relu(-x)
-    return SELU_SCALE * keras.ops.relu(x) + SELU_SCALE * SELU_ALPHA * keras.ops.elu(negative)
+    positive = keras.ops.leaky_relu(x, 0.0)
+    return SELU_SCALE * positive + SELU_SCALE * SELU_ALPHA * keras.ops.elu(x - positive)
 
 
 def _trace(model: "keras.Model", shape: tuple[int, ...]) -> Any:

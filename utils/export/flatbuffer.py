@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,11 @@ WEIGHTED = {
 }
 """Convolutions and dense layers: which of their inputs are weights and bias."""
 
+# axis of the kernel's output channels; of its input channels
+_BY_OUTPUT = {"CONV_2D": 0, "CONV_3D": 4, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 0}
+_BY_INPUT = {"TRANSPOSE_CONV": 3, "CONV_3D_TRANSPOSE": 4}
+_REPEATED = {"WHILE", "IF", "CALL", "LSTM", "RNN", "UNIDIRECTIONAL_SEQUENCE_LSTM", "CUSTOM"}
+
 
 @dataclass(frozen=True)
 class FileFacts:
@@ -38,6 +44,9 @@ class FileFacts:
         by_type: number of parameters of each type, such as ``{"int8": 45816, "int32": 174}``.
         operators: kinds of operators in the file, sorted, such as ``ADD`` and ``CONV_2D``.
         custom_operators: those that TFLite has not built in, such as ``FlexSvd``.
+        macs: multiply-accumulate operations for one clip, counted from the tensors: by other means
+            than that of the Keras layers (``models.complexity``), so that what the converter added
+            or left out shows; None where they do not follow from the tensors.
     """
 
     file_bytes: int
@@ -48,10 +57,11 @@ class FileFacts:
     by_type: dict[str, int]
     operators: tuple[str, ...] = ()
     custom_operators: tuple[str, ...] = ()
+    macs: int | None = None
 
 
 def measure(path: Path) -> FileFacts:
-    """Count the parameters of a ``.tflite`` file.
+    """Count the parameters and operations of a ``.tflite`` file.
 
     A parameter is a value of a constant tensor that is (1) weight or bias of a convolution or a
     dense layer, of whatever type and size; or (2) an operand of more than one number of any other
@@ -83,6 +93,7 @@ def measure(path: Path) -> FileFacts:
             size += values.nbytes
             used += count * values.itemsize
         operators, custom = _operators(model)
+        macs = _operations(model)
     return FileFacts(
         file_bytes=path.stat().st_size,
         parameters=parameters.total(),
@@ -92,6 +103,7 @@ def measure(path: Path) -> FileFacts:
         by_type=dict(parameters),
         operators=operators,
         custom_operators=custom,
+        macs=macs,
     )
 
 
@@ -170,6 +182,38 @@ def _names(enumeration: str) -> dict[int, str]:
 
     members = vars(getattr(schema, enumeration)).items()
     return {value: name for name, value in members if isinstance(value, int)}
+
+
+def _operations(model: Any) -> int | None:
+    """Products of a weight and an activation that are summed, for one clip.
+
+    A convolution or a dense layer has for each number that it gives as many as its kernel has
+    numbers for one output channel; a transposed convolution for each number that it takes as many
+    as its kernel has for one input channel. Nothing else is counted.
+    None for a file with loops, branches or operators that are not built in: there the number does
+    not follow from the tensors.
+    """
+    graph, total = model.Subgraphs(0), 0
+    for index in range(graph.OperatorsLength()):
+        operator = graph.Operators(index)
+        name = _operator_name(model, operator)
+        if name in _REPEATED:
+            return None
+        if name in _BY_OUTPUT:
+            total += _shared(graph, operator.Outputs(0), operator.Inputs(1), _BY_OUTPUT[name])
+        elif name in _BY_INPUT:  # shape of the output, kernel, input
+            total += _shared(graph, operator.Inputs(2), operator.Inputs(1), _BY_INPUT[name])
+    return total
+
+
+def _shared(graph: Any, numbers: int, kernel: int, axis: int) -> int:
+    """Numbers of a tensor times the kernel's numbers for one of its channels, those of an axis."""
+    shape = _shape(graph.Tensors(kernel))
+    return prod(_shape(graph.Tensors(numbers))) * prod(shape) // shape[axis]
+
+
+def _shape(tensor: Any) -> tuple[int, ...]:
+    return tuple(int(tensor.Shape(axis)) for axis in range(tensor.ShapeLength()))
 
 
 def _zero(tensor: Any) -> int:
