@@ -7,6 +7,7 @@ PDF for a part of a system, so there it would be a fault.
 
 import shutil
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -249,7 +250,7 @@ def _unzip(path: Path, root: Path) -> None:
                 reason = f"{outside[0]} is outside of it" if outside else f"it holds {size:,} bytes"
                 raise UserError(f"{path}: is no submission ({reason}).")
             package.extractall(root)
-    except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
         raise UserError(
             f"{path}: cannot be read as a zip ({error}); name a zip or a folder of a submission."
         ) from error

@@ -106,8 +106,9 @@ class Checked:
                 f"{outcome.rule:<{width}}  {outcome.verdict:<11}  {outcome.asks}{found}".rstrip()
             )
             lines += [f"    {problem}" for problem in outcome.problems]
-        faults = len(self.problems)
-        ends = "No fault was found." if not faults else f"{faults} faults to mend."
+        number = len(self.problems)
+        ends = f"{number} {'fault' if number == 1 else 'faults'} to mend."
+        ends = ends if number else "No fault was found."
         return "\n".join([*lines, "", f"Systems are ranked by {self.form.ranking}.", ends, ""])
 
 
@@ -145,7 +146,7 @@ def check_system(
                 found[rule].append(problem)
     outcomes = (Outcome(rule, asks, tuple(_shortened(found[rule]))) for rule, asks in RULES.items())
     figures = _at(content, "system", "complexity")
-    figures = figures if isinstance(figures, dict) else {}
+    figures = figures if isinstance(figures, dict) else None
     return Checked(
         label,
         form,
@@ -153,7 +154,7 @@ def check_system(
             *outcomes,
             _complexity(figures, form, counted, meta.name),
             *(() if form.weights is None else (_weights(form.weights, counted),)),
-            *(_limit(limit, figures, form, meta.name) for limit in form.limits),
+            *(_limit(limit, figures or {}, form, meta.name) for limit in form.limits),
         ),
     )
 
@@ -296,12 +297,13 @@ def _result_problems(content: Any, keys: tuple[str, ...], classes: Sequence[str]
 
 
 def _complexity(
-    given: Mapping[str, Any], form: Form, counted: Counted | None, name: str
+    given: Mapping[str, Any] | None, form: Form, counted: Counted | None, name: str
 ) -> Outcome:
     """Compare the figures of the meta file with those of the model."""
     rule = ("complexity", "the figures are those counted in the model")
-    if counted is None:
-        return Outcome(*rule, found="needs the model file", checked=False)
+    if counted is None or given is None:
+        needed = "the model file" if counted is None else "figures"
+        return Outcome(*rule, found=f"needs {needed}", checked=False)
     problems = [
         f"{name}: system.complexity.{field} is {told}, but {counted.model} has {figure}."
         for field in form.complexity
