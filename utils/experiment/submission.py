@@ -131,14 +131,17 @@ def count(fold: FoldExperiment, judged: str) -> Counted:
         return Counted(figures | {"macs": macs}, ("float16",), fold.model_path.name)
     path = fold.place.folder / f"model_{judged}.tflite"
     figures, types = file_figures(path)
-    return Counted(figures | {"macs": macs}, types, path.name)
+    if figures["macs"] is None:  # of loops; the network's layers are counted one by one
+        figures["macs"] = macs
+    return Counted(figures, types, path.name)
 
 
 def file_figures(path: Path) -> tuple[dict[str, int | float | None], tuple[str, ...]]:
-    """Count what a form may ask of a ``.tflite`` file, besides operations.
+    """Count what a form may ask of a ``.tflite`` file.
 
     Returns:
-        The figures by the names of the meta file, and the types of the parameters, sorted.
+        The figures by the names of the meta file (operations are None where they do not follow
+        from the file), and the types of the parameters, sorted.
 
     Raises:
         UserError: when the file is missing or damaged.
@@ -150,6 +153,7 @@ def file_figures(path: Path) -> tuple[dict[str, int | float | None], tuple[str, 
         "model_size": round(facts.non_zero_bytes / 1024, 3),
         "total_model_size": facts.parameter_bytes,
         "memory_use": export.peak_memory(path),
+        "macs": facts.macs,
     }
     return figures, tuple(sorted(facts.by_type))
 
