@@ -11,8 +11,18 @@ from itertools import product
 from typing import Any
 
 from utils.config.merge import merge
-from utils.config.places import Mark, MarkedDict, MarkedList, Place, nearest_or_all, shown, without
+from utils.config.places import (
+    Mark,
+    MarkedDict,
+    MarkedList,
+    Place,
+    nearest,
+    nearest_or_all,
+    shown,
+    without,
+)
 from utils.config.schema import Settings
+from utils.config.study_section import RATES
 
 GRID = "grid"
 _WORDS = {None: "null", True: "true", False: "false"}
@@ -112,7 +122,7 @@ def _axes(grid: MarkedDict, place: Place) -> Iterator[list[_Choice]]:
             for path, values, where in _leaves(_only(grid, key), place):
                 yield _values(path, values, where, _label(path, paths))
         elif isinstance(value, MarkedDict):
-            yield _alternatives(value, here)
+            yield _alternatives(key, value, here)
         elif value is not None:
             raise here.error(
                 f"a set has no '{key}'.{nearest_or_all(key, Settings.model_fields)} "
@@ -167,16 +177,27 @@ def _values(path: Sequence[str], values: Any, place: Place, label: str) -> list[
     return list(found.values())
 
 
-def _alternatives(axis: MarkedDict, place: Place) -> list[_Choice]:
+def _alternatives(axis: str, alternatives: MarkedDict, place: Place) -> list[_Choice]:
     """Differences by name."""
-    if not axis:
+    if not alternatives:
         raise place.error("expected alternatives by name, received an empty mapping.")
-    for name, differences in axis.items():
+    for name, differences in alternatives.items():
+        here = place.at(alternatives, name)
         if not isinstance(differences, MarkedDict):
-            raise place.at(axis, name).error(
+            raise here.error(
                 f"expected the differences of an alternative, received {shown(differences)}."
             )
-    return [_Choice(name, given, axis.marks.get(name)) for name, given in axis.items()]
+        for key in differences:
+            if key not in (*Settings.model_fields, "demo", RATES):
+                raise here.at(differences, key).error(
+                    f"a set has no '{key}'.{nearest_or_all(key, Settings.model_fields)} Nor has it "
+                    f"'{axis}', so this is taken for an alternative of an axis of that name."
+                    f"{nearest(axis, Settings.model_fields)}"
+                )
+    return [
+        _Choice(name, differences, alternatives.marks.get(name))
+        for name, differences in alternatives.items()
+    ]
 
 
 def _label(path: Sequence[str], paths: Sequence[Sequence[str]]) -> str:

@@ -149,7 +149,7 @@ WRONG = {
     "layers: [use: [a]]": "model.layers[0].use: there is no",
     "layers: [{use: conv, constant: {}}]": "unknown key 'constant' beside use. Did you mean 'con",
     "layers: [{use: conv, repeat: -1}]": "repeat: expected a whole number, at least 0, received th",
-    "layers: [{use: conv, repeat: true}]": "repeat: expected a whole number, at least 0, received t",
+    "layers: [{use: conv, repeat: true}]": "repeat: expected a whole number, at least 0, received",
     "layers: [{use: conv, repeat: $CLASS_COUNT / 4}]": "received the number 2.5.",
     "layers: [{use: conv, repeat: often}]": "received the text 'often'.",
     "layers: [{use: conv, constants: 3}]": "constants: expected a mapping of names to values",
