@@ -191,7 +191,7 @@ def test_a_mistake_is_a_sentence_with_its_line(catalogue, sets, message):
     [
         (
             "study.grid=3",
-            "study.grid: expected a mapping of paths to lists of values, received the",
+            "study.grid: expected a mapping of paths to lists of values, received th",
         ),
         ("study.under={}", "study.under: expected a limit, such as macs: 30000000"),
         ("study.under={macs: 0}", "study.under.macs: must be at least 1"),
