@@ -1,7 +1,7 @@
 """What the arms of a study cost and how well they do: the table, and what it says in words."""
 
 from utils.report.limits import NOUNS
-from utils.report.measures import MISSING, headline_measures
+from utils.report.measures import MISSING
 from utils.report.size import count, millions
 from utils.report.study import Study, StudyArm
 from utils.report.study_cells import Writer, mean_cell
@@ -11,7 +11,7 @@ from utils.report.tables import Column, Row, Table
 def front_table(study: Study) -> Table:
     """One row an arm, the cheapest first: sizes, operations, scores, on which front it is."""
     write = Writer.of(value for arm in study.arms for value in arm.values.values())
-    measures = headline_measures(study.measured)
+    score = study.main_score
     files = list(dict.fromkeys(cost.file for arm in study.arms for cost in arm.costs))
     limited = any(cost.verdicts for arm in study.arms for cost in arm.costs)
     fronts = {
@@ -22,8 +22,8 @@ def front_table(study: Study) -> Table:
         *((Column("File", words=True),) if len(files) > 1 else ()),
         Column("Bytes" if len(files) > 1 else f"{files[0]} bytes", "Bytes"),
         Column("MMAC"),
-        Column(f"Best {study.metric}", study.metric),
-        *(Column(f"Test {one.in_text} {one.unit}".rstrip(), one.short_heading) for one in measures),
+        Column(f"Best {study.metric}", "Valid."),
+        *((Column(f"Test {score.in_text} {score.unit}".rstrip(), "Test"),) if score else ()),
         Column("On the front", "Front", words=True),
         *((Column("Broken limits", "Broken", words=True),) if limited else ()),
     )
@@ -36,7 +36,7 @@ def front_table(study: Study) -> Table:
             count(_whole(arm.cost("bytes"))),
             millions(_whole(arm.cost("MAC"))),
             write.mean(arm.spread),
-            *(mean_cell(arm.file_score(one.key), one.number) for one in measures),
+            *((mean_cell(arm.file_score(score.key), score.number),) if score else ()),
             ", ".join(on) or MISSING,
             *((", ".join(arm.broken) or "none",) if limited else ()),
         ]
@@ -54,11 +54,11 @@ def _whole(value: float | None) -> int | None:
 
 def _note(study: Study) -> str:
     return (
-        "Bytes: of the parameters of the judged file that are not zero, mean over the seeds; test "
-        "scores are of that file. On the front: no other arm costs less without being worse by its "
-        f"mean {study.metric} (validation, of the network in Keras). Neighbours on it may not be "
-        "told apart by so few seeds. Test scores chose nothing here; whoever picks an arm by them "
-        "chooses on test clips, and can no longer report them."
+        "Bytes: of the parameters of the judged file that are not zero, mean over the seeds; the "
+        "test scores are of that file. On the front: no other arm costs less without being worse "
+        f"by its mean best {study.metric}, which is that of the network in Keras. Neighbours on it "
+        "may not be told apart by so few seeds. Test scores chose nothing here; whoever picks an "
+        "arm by them chooses on test clips, and can no longer report them."
     )
 
 
