@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from utils import cli
-from utils.datasets import demo, load_evaluation
+from utils.datasets import demo
 from utils.evaluation import (
     Predictions,
     SceneScores,
@@ -22,6 +22,7 @@ from utils.experiment import (
     check_clips,
     finish_labels,
     label_files,
+    load_clips_to_submit,
     submit,
 )
 from utils.report.results import Results
@@ -57,8 +58,8 @@ def score(job: Job, predictions: Predictions, bootstrap: int) -> SceneScores:
 
 
 def evaluate(job: Job, run: Run) -> Results:
-    """Develop; then train on all labelled clips and write the submission for the evaluation set."""
-    evaluation = load_evaluation(job.settings.dataset, root=job.root, known=job.data.clips)
+    """Develop; then train on all labelled clips and pack the answers to the evaluation set."""
+    evaluation = load_clips_to_submit(job)
     experiment, results = run_development(job, run)
     submit(experiment, results, evaluation)
     return results

@@ -121,34 +121,6 @@ def test_a_file_of_answers_is_scored_without_a_model(script, tau, tiny, tmp_path
     assert f"{accuracy:.1f}" in capsys.readouterr().out
 
 
-def test_eval_writes_a_submission_that_only_lacks_its_author(script, tau, tiny, tmp_path, capsys):
-    root = tmp_path / "both"
-    root.mkdir()
-    shutil.copytree(tau, root / "TAU-urban-acoustic-scenes-2020-mobile-development")
-    evaluation = root / "TAU-urban-acoustic-scenes-2021-mobile-evaluation"
-    (evaluation / "evaluation_setup").mkdir(parents=True)
-    (evaluation / "audio").mkdir()
-    for number, clip in enumerate(sorted((tau / "audio").glob("*-s4.wav"))[:5]):
-        shutil.copy(clip, evaluation / "audio" / f"{number}.wav")
-    names = "".join(f"audio/{number}.wav\n" for number in range(5))
-    (evaluation / "evaluation_setup" / "fold1_test.csv").write_text("filename\n" + names)
-    output = tmp_path / "answers.csv"
-    arguments = ("-m", "eval", "-s", "tiny", "-p", tiny, "--data", root, "-o", output)
-    assert script(*arguments, "--override", "training.epochs=2") == 0
-    run = tmp_path / "runs" / "tiny" / "latest"
-    assert (run / "all_data" / "model.keras").exists()
-    (pair,) = (run / "submission").iterdir()
-    meta = yaml.safe_load((pair / f"{pair.name}.meta.yaml").read_text())
-    exports = scores_of(tmp_path).exports["int8"]
-    assert meta["system"]["complexity"]["total_parameters"] == exports.parameters
-    rows = (pair / f"{pair.name}.output.csv").read_text().splitlines()
-    assert [row.split("\t")[0] for row in rows[1:]] == [f"{number}.wav" for number in range(5)]
-    assert len(output.read_text().splitlines()) == 6
-    printed = " ".join(capsys.readouterr().out.split())
-    assert "corresponding" in printed
-    assert "output.csv: row" not in printed
-
-
 def test_interrupted_at_any_moment_it_ends_as_if_undisturbed(task1a, tau, tiny, tmp_path):
     """``kill -9`` at random moments of extraction, training, export; then the same command."""
     command = ("-s", "tiny_aug", "-p", tiny, "--data", tau, "--override", "training.epochs=25")

@@ -41,6 +41,7 @@ from utils.config.separation_sections import (
     SpeakerSettings,
 )
 from utils.config.study_section import SearchSettings, StudySettings
+from utils.config.submission_section import AuthorSettings, SubmissionSettings
 
 __all__ = [
     "AudioSettings",
@@ -272,29 +273,6 @@ class LimitSettings(Section):
     format: Literal["keras_float16"] | ExportedFile = Field(
         "int8", description="the model that is judged (an export format or Keras in float16)"
     )
-
-
-class AuthorSettings(Section):
-    """An author of a challenge submission."""
-
-    firstname: str
-    lastname: str
-    email: str
-    corresponding: bool = False
-    institute: str
-    affiliation: str = Field("", description="abbreviation of the institute")
-    department: str = ""
-    location: str = ""
-
-
-class SubmissionSettings(Section):
-    """What the challenge's meta file asks for and no run can know."""
-
-    label: str = Field("Lastname_Inst_task1a_1", description="[LastName]_[Inst]_task1a_[1-4]")
-    name: str = "DCASE baseline in Keras"
-    abbreviation: Annotated[str, Field(max_length=10)] = "Baseline"
-    authors: Many[AuthorSettings] = ()
-    source_code: str | None = None
 
 
 class ReportSettings(Section):

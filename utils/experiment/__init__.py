@@ -13,7 +13,7 @@ from utils.experiment.separate_files import separate_files
 from utils.experiment.separation import SeparationExperiment
 from utils.experiment.separation_checks import check_separation
 from utils.experiment.separation_score import score_folder
-from utils.experiment.submission import submit
+from utils.experiment.submission import load_clips_to_submit, submit
 
 __all__ = [
     "ClipExperiment",
@@ -30,6 +30,7 @@ __all__ = [
     "finish_labels",
     "keep",
     "label_files",
+    "load_clips_to_submit",
     "publish",
     "read_member",
     "score_folder",

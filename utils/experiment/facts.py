@@ -86,6 +86,7 @@ def export_facts(
         max_difference=max(part["max_difference"] for part in measured),
         latency_ms=float(np.median([part["latency_ms"] for part in measured])),
         custom_operators=None if custom is None else tuple(custom),
+        macs=measured[0].get("macs"),
     )
 
 

@@ -1,27 +1,70 @@
-"""The submission of a challenge: train on all labelled clips, answer the evaluation set."""
+"""The submission of a challenge: train on all labelled clips, answer the evaluation set, pack."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
-from utils.datasets import Clip
-from utils.evaluation import submission, write_system_output
-from utils.evaluation.validator import validate_pair
+from models import complexity
+from utils import export, inference
+from utils.config.schema import Settings
+from utils.datasets import Clip, load_evaluation
+from utils.errors import ConfigError
+from utils.evaluation import package, submission, write_system_output
+from utils.evaluation.submission_forms import Form, form_of
+from utils.evaluation.validator import Counted
 from utils.experiment.clips import ClipExperiment
-from utils.report.results import ModelFacts, Results
+from utils.experiment.fold import FoldExperiment
+from utils.experiment.job import Job
+from utils.files import write_text
+from utils.report.limits import KERAS_FLOAT16
+from utils.report.results import Results
+
+COMPRESSION = {
+    "float32": None,
+    "int8_qat": "quantization-aware training, weight quantization",
+}
+"""What follows the training by format, in the challenge's words; weight quantization for others."""
+
+
+def load_clips_to_submit(job: Job) -> tuple[Clip, ...]:
+    """Check that a submission can be made of the set, then read the clips to be answered.
+
+    The evaluation set is that of the form's year where it lies in or beside the data set's folder,
+    else the one that the data set is ranked on.
+
+    Raises:
+        ConfigError: when settings of the submission contradict the form, or each other.
+        DataError: when the evaluation set is missing or incomplete.
+    """
+    form = _form(job.settings)
+    submission.require_fitting(job.settings.submission, form)
+    judged, exported = job.settings.limits.format, job.settings.export.files
+    if judged not in exported and not (judged == KERAS_FLOAT16 and form.keras_counts):
+        raise ConfigError(
+            f"limits.format: {judged} is to be handed in, but the form of {form.year} wants one of "
+            f"the exported files ({', '.join(exported) or 'none'})."
+        )
+    folders = (job.root / form.evaluation, job.root.resolve().parent / form.evaluation)
+    root = next((folder for folder in folders if folder.is_dir()), job.root)
+    return load_evaluation(job.settings.dataset, root=root, known=job.data.clips)
 
 
 def submit(experiment: ClipExperiment, results: Results, evaluation: Sequence[Clip]) -> None:
-    """Write the output and the meta file, and print what the challenge would refuse in them.
+    """Write the output and the meta file, check them, and pack them if nothing is wrong.
 
-    Both speak of the judged format (``limits.format``): its answers, its size, its scores on the
-    development set.
+    All speak of the judged format (``limits.format``) of the network that learnt all labelled
+    clips: its answers, its figures. The scores are those of the development.
 
     Args:
         experiment: the finished development.
         results: its results.
         evaluation: clips without labels.
+
+    Raises:
+        ConfigError: when ``submission.complexity`` expects other figures.
     """
     job, run = experiment.job, experiment.run
     judged, classes = job.settings.limits.format, job.data.classes
+    form = _form(job.settings)
     fold = experiment.evaluation_fold(evaluation)
     fold.train()
     fold.calibrate()
@@ -29,46 +72,107 @@ def submit(experiment: ClipExperiment, results: Results, evaluation: Sequence[Cl
     answers = fold.export().get(judged, by_keras)
     if job.output is not None:
         write_system_output(job.output, answers, classes)
-    folder = run.folder / "submission" / job.settings.submission.label
-    pair = submission.write_pair(
+    counted = count(fold, judged)
+    submission.require_agreement(job.settings.submission, counted.figures, model=counted.model)
+    label = submission.label_of(job.settings.submission, form)
+    folder = run.folder / "submission" / label
+    submission.write_system(
         folder,
+        form=form,
         submission=job.settings.submission,
-        facts=_facts(experiment, results),
+        facts=_facts(experiment, results, counted),
         scores=experiment.score(experiment.predictions(judged), 0).as_dict(),
         predictions=answers,
         classes=classes,
     )
-    run.say(f"submission ({judged}): {folder}")
-    names = [clip.name for clip in evaluation]
-    for problem in validate_pair(*pair, classes=classes, expected_names=names):
+    run.say(f"submission of {form.year} ({judged}): {folder}")
+    _pack(experiment, folder, form, counted)
+
+
+def _pack(experiment: ClipExperiment, folder: Path, form: Form, counted: Counted) -> None:
+    """Check what was written; say what is to be mended, or where the package is."""
+    run = experiment.run
+    target = folder.with_name(f"{folder.name}.zip")
+    checked = package.pack(
+        [folder],
+        target=target,
+        form=form,
+        classes=experiment.job.data.classes,
+        counted={folder.name: counted},
+    )
+    report = folder.with_name(f"{folder.name}.{package.REPORT}")
+    write_text(report, checked.text())
+    for problem in checked.problems:
         run.say(f"to mend before handing in: {problem}", style="yellow")
+    run.say(f"checks of the submission: {report}")
+    if not checked.problems:
+        run.say(f"package: {target}. {package.REMARK}")
 
 
-def _facts(experiment: ClipExperiment, results: Results) -> submission.SubmissionFacts:
+def count(fold: FoldExperiment, judged: str) -> Counted:
+    """Count what a form may ask of a trained network and of its file.
+
+    Args:
+        fold: the fold whose network is handed in, exported.
+        judged: the format, or ``keras_float16``.
+
+    Returns:
+        The figures by the names of the meta file; operations are None where some layer's cannot
+        be counted.
+    """
+    network = complexity.count(inference.load_keras(fold.model_path))
+    macs = None if network.unknown else network.macs
+    if judged == KERAS_FLOAT16:
+        figures: dict[str, int | float | None] = {
+            "total_parameters": network.parameters,
+            "total_parameters_non_zero": network.non_zero,
+            "model_size": round(network.keras_float16_bytes / 1024, 3),
+        }
+        return Counted(figures | {"macs": macs}, ("float16",), fold.model_path.name)
+    path = fold.place.folder / f"model_{judged}.tflite"
+    figures, types = file_figures(path)
+    return Counted(figures | {"macs": macs}, types, path.name)
+
+
+def file_figures(path: Path) -> tuple[dict[str, int | float | None], tuple[str, ...]]:
+    """Count what a form may ask of a ``.tflite`` file, besides operations.
+
+    Returns:
+        The figures by the names of the meta file, and the types of the parameters, sorted.
+
+    Raises:
+        UserError: when the file is missing or damaged.
+    """
+    facts = export.measure(path)
+    figures: dict[str, int | float | None] = {
+        "total_parameters": facts.parameters,
+        "total_parameters_non_zero": facts.non_zero,
+        "model_size": round(facts.non_zero_bytes / 1024, 3),
+        "total_model_size": facts.parameter_bytes,
+        "memory_use": export.peak_memory(path),
+    }
+    return figures, tuple(sorted(facts.by_type))
+
+
+def _form(settings: Settings) -> Form:
+    """The form that a set is handed in by."""
+    return form_of(settings.dataset.name, settings.submission.year)
+
+
+def _facts(
+    experiment: ClipExperiment, results: Results, counted: Counted
+) -> submission.SubmissionFacts:
     """What the meta file asks of the judged model."""
     settings = experiment.job.settings
     layers = results.model.layers if results.model else ()
-    parameters, non_zero, size = _size(results, settings.limits.format)
-    quantised = settings.limits.format != "float32"
+    compression = COMPRESSION.get(settings.limits.format, "weight quantization")
     return submission.SubmissionFacts(
         sample_rate_hz=settings.audio.sample_rate,
         acoustic_features=submission.features_text(settings.features),
         data_augmentation=submission.augmentation_text(settings.augment),
         machine_learning_method=submission.method_text(layer.kind for layer in layers),
-        total_parameters=parameters,
-        total_parameters_non_zero=non_zero,
-        parameter_bytes=size,
-        complexity_management="weight quantization" if quantised else None,
+        figures=counted.figures,
+        complexity_management=compression,
+        pipeline=", ".join(filter(None, ("training", compression))),
         demo=experiment.run.is_demo,
     )
-
-
-def _size(results: Results, judged: str) -> tuple[int, int, int]:
-    """Parameters, those that are not zero, and the bytes that the challenge counts."""
-    if judged in results.exports:
-        facts = results.exports[judged]
-        return facts.parameters, facts.non_zero, facts.non_zero_bytes
-    model: ModelFacts | None = results.model
-    if model is None:
-        raise ValueError(f"{results.set_id}: neither {judged} nor the Keras model was measured")
-    return model.parameters, model.non_zero, model.keras_float16_bytes

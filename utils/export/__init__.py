@@ -5,5 +5,13 @@
 
 from utils.export.convert import converted, export_formats, require_possible
 from utils.export.flatbuffer import FileFacts, measure
+from utils.export.memory import peak_memory
 
-__all__ = ["FileFacts", "converted", "export_formats", "measure", "require_possible"]
+__all__ = [
+    "FileFacts",
+    "converted",
+    "export_formats",
+    "measure",
+    "peak_memory",
+    "require_possible",
+]

@@ -175,15 +175,16 @@ def _as_exported(model: "keras.Model") -> Iterator[None]:
 
 
 def _selu(x: Any) -> Any:
-    """SELU (Klambauer 2017, equation 2) by ReLU and ELU.
+    """SELU (Klambauer 2017, equation 2) by the positive part of x and ELU of what is left.
 
     TensorFlow Lite takes SELU apart into exp(x) for all x and a choice; of a large positive x that
-    is infinite, which leaves no int8 range and ends the process in a crash.
+    is infinite, which leaves no int8 range and ends the process in a crash. A ReLU would be joined
+    with the dense layer before it, which is then there twice; a leaky one is not.
     """
     import keras
 
-    negative = -keras.ops.relu(-x)
-    return SELU_SCALE * keras.ops.relu(x) + SELU_SCALE * SELU_ALPHA * keras.ops.elu(negative)
+    positive = keras.ops.leaky_relu(x, 0.0)
+    return SELU_SCALE * positive + SELU_SCALE * SELU_ALPHA * keras.ops.elu(x - positive)
 
 
 def _trace(model: "keras.Model", shape: tuple[int, ...]) -> Any:
@@ -219,7 +220,6 @@ def convert(
         UserError: when TensorFlow Lite cannot do that.
     """
     import tensorflow as tf
-    from tensorflow.lite.python.convert import ConverterError
 
     converter = tf.lite.TFLiteConverter.from_concrete_functions([trace])
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
@@ -228,15 +228,57 @@ def convert(
     if name == "float16":
         converter.target_spec.supported_types = [tf.float16]
     if name == "int8":
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = converter.inference_output_type = tf.int8
-        converter.representative_dataset = lambda: (
-            [clip[np.newaxis].astype(np.float32)] for clip in calibration
-        )
+        _look_at(converter, calibration)
+    return _converted(converter, name=name, path=path)
+
+
+def calibrated(model: "keras.Model", *, calibration: np.ndarray, path: Path) -> bytes:
+    """A float32 file in which every tensor's range on some clips is noted, to be rounded in part.
+
+    Args:
+        model: as :func:`export_formats`.
+        calibration: clips that set the ranges.
+        path: of what is to be made of it, for messages.
+
+    Raises:
+        UserError: as :func:`export_formats`.
+        ValueError: as :func:`export_formats`.
+    """
+    import tensorflow as tf
+
+    shape = _clip_shape(model)
+    _check(model, shape=shape, calibration=calibration, formats=["int8"])
+    with quiet_stderr(), _as_exported(model):
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([_trace(model, shape)])
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        _look_at(converter, calibration)
+        converter._experimental_calibrate_only = True  # the public way computes twice as much
+        return _converted(converter, name="mixed", path=path)
+
+
+def _look_at(converter: Any, clips: "np.ndarray | Sequence[np.ndarray]") -> None:
+    """Let all operators become int8, with ranges that are those seen on clips."""
+    import tensorflow as tf
+
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.representative_dataset = lambda: (
+        [clip[np.newaxis].astype(np.float32)] for clip in clips
+    )
+
+
+def _converted(converter: Any, *, name: str, path: Path) -> bytes:
+    """Run a converter, and say what stops it.
+
+    Raises:
+        UserError: naming format and reason.
+    """
+    from tensorflow.lite.python.convert import ConverterError
+
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Statistics for quantized inputs")
-            return converter.convert()
+            return bytes(converter.convert())
     except (ConverterError, RuntimeError, ValueError) as error:
         before, _, after = str(error).strip().partition("error: ")
         reason = (after or before or "no reason given").splitlines()[0]

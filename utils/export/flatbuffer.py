@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from utils.inference.metadata import flatbuffer
 
 _TYPES = ("float32", "float16", "int8", "uint8", "int16", "int32", "int64")
 _ARGUMENTS = ("int32", "int64", "bool")  # shapes, axes, indices
-_WEIGHTED = {  # operator: which of its inputs are weights and bias
+WEIGHTED = {
     "CONV_2D": (1, 2),
     "CONV_3D": (1, 2),
     "CONV_3D_TRANSPOSE": (1, 3),
@@ -22,6 +23,12 @@ _WEIGHTED = {  # operator: which of its inputs are weights and bias
     "TRANSPOSE_CONV": (1, 3),
     "FULLY_CONNECTED": (1, 2),
 }
+"""Convolutions and dense layers: which of their inputs are weights and bias."""
+
+# axis of the kernel's output channels; of its input channels
+_BY_OUTPUT = {"CONV_2D": 0, "CONV_3D": 4, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 0}
+_BY_INPUT = {"TRANSPOSE_CONV": 3, "CONV_3D_TRANSPOSE": 4}
+_REPEATED = {"WHILE", "IF", "CALL", "LSTM", "RNN", "UNIDIRECTIONAL_SEQUENCE_LSTM", "CUSTOM"}
 
 
 @dataclass(frozen=True)
@@ -37,6 +44,9 @@ class FileFacts:
         by_type: number of parameters of each type, such as ``{"int8": 45816, "int32": 174}``.
         operators: kinds of operators in the file, sorted, such as ``ADD`` and ``CONV_2D``.
         custom_operators: those that TFLite has not built in, such as ``FlexSvd``.
+        macs: multiply-accumulate operations for one clip, counted from the tensors: by other means
+            than that of the Keras layers (``models.complexity``), so that what the converter added
+            or left out shows; None where they do not follow from the tensors.
     """
 
     file_bytes: int
@@ -47,10 +57,11 @@ class FileFacts:
     by_type: dict[str, int]
     operators: tuple[str, ...] = ()
     custom_operators: tuple[str, ...] = ()
+    macs: int | None = None
 
 
 def measure(path: Path) -> FileFacts:
-    """Count the parameters of a ``.tflite`` file.
+    """Count the parameters and operations of a ``.tflite`` file.
 
     A parameter is a value of a constant tensor that is (1) weight or bias of a convolution or a
     dense layer, of whatever type and size; or (2) an operand of more than one number of any other
@@ -82,6 +93,7 @@ def measure(path: Path) -> FileFacts:
             size += values.nbytes
             used += count * values.itemsize
         operators, custom = _operators(model)
+        macs = _operations(model)
     return FileFacts(
         file_bytes=path.stat().st_size,
         parameters=parameters.total(),
@@ -91,6 +103,7 @@ def measure(path: Path) -> FileFacts:
         by_type=dict(parameters),
         operators=operators,
         custom_operators=custom,
+        macs=macs,
     )
 
 
@@ -126,8 +139,8 @@ def _parameters(model: Any, graph: Any) -> Iterator[Any]:
 
 def _is_parameter(model: Any, operator: Any, name: str, position: int, tensor: Any) -> bool:
     """Whether a constant input of an operator is a parameter."""
-    if name in _WEIGHTED:
-        return position in _WEIGHTED[name]
+    if name in WEIGHTED:
+        return position in WEIGHTED[name]
     if type_name(tensor) in _ARGUMENTS or np.prod(tensor.ShapeAsNumpy(), initial=1) <= 1:
         return False
     return name != "WHILE" or _is_kept(model, operator, position)
@@ -169,6 +182,38 @@ def _names(enumeration: str) -> dict[int, str]:
 
     members = vars(getattr(schema, enumeration)).items()
     return {value: name for name, value in members if isinstance(value, int)}
+
+
+def _operations(model: Any) -> int | None:
+    """Products of a weight and an activation that are summed, for one clip.
+
+    A convolution or a dense layer has for each number that it gives as many as its kernel has
+    numbers for one output channel; a transposed convolution for each number that it takes as many
+    as its kernel has for one input channel. Nothing else is counted.
+    None for a file with loops, branches or operators that are not built in: there the number does
+    not follow from the tensors.
+    """
+    graph, total = model.Subgraphs(0), 0
+    for index in range(graph.OperatorsLength()):
+        operator = graph.Operators(index)
+        name = _operator_name(model, operator)
+        if name in _REPEATED:
+            return None
+        if name in _BY_OUTPUT:
+            total += _shared(graph, operator.Outputs(0), operator.Inputs(1), _BY_OUTPUT[name])
+        elif name in _BY_INPUT:  # shape of the output, kernel, input
+            total += _shared(graph, operator.Inputs(2), operator.Inputs(1), _BY_INPUT[name])
+    return total
+
+
+def _shared(graph: Any, numbers: int, kernel: int, axis: int) -> int:
+    """Numbers of a tensor times the kernel's numbers for one of its channels, those of an axis."""
+    shape = _shape(graph.Tensors(kernel))
+    return prod(_shape(graph.Tensors(numbers))) * prod(shape) // shape[axis]
+
+
+def _shape(tensor: Any) -> tuple[int, ...]:
+    return tuple(int(tensor.Shape(axis)) for axis in range(tensor.ShapeLength()))
 
 
 def _zero(tensor: Any) -> int:

@@ -77,6 +77,8 @@ class ExportFacts(_Closed):
             of a magnitude or sample of a stem.
         latency_ms: milliseconds for one clip, or one window, on one thread.
         custom_operators: operators that TFLite has not built in; None: not looked at.
+        macs: multiply-accumulate operations for one clip, or one window, counted in the file; None
+            where they do not follow from it.
     """
 
     file_bytes: int
@@ -88,6 +90,7 @@ class ExportFacts(_Closed):
     max_difference: float | None = None
     latency_ms: float | None = None
     custom_operators: tuple[str, ...] | None = None
+    macs: int | None = None
 
 
 @dataclass(frozen=True)

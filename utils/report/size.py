@@ -96,6 +96,7 @@ def _export_note(results: Results, use: Use) -> str:
     if any(name.endswith(SUFFIX) for name in results.exports):
         sentences.append(_OF_SAMPLES)
     sentences += _operators_note(results)
+    sentences += _operations_note(results)
     if "int8" in results.exports:
         scores = results.exports["int8"].scores
         sentences += [text for key, text in _INT8_STEPS.items() if key in scores]
@@ -110,6 +111,21 @@ def _operators_note(results: Results) -> Iterator[str]:
     for name, custom in needs.items():
         if custom:
             yield f"{name} needs operators that TFLite has not built in: {', '.join(custom)}."
+
+
+def _operations_note(results: Results) -> Iterator[str]:
+    """Whether the files compute as much as the network, by a count of their own."""
+    files = {name: facts.macs for name, facts in results.exports.items() if facts.macs is not None}
+    files = {name: macs for name, macs in files.items() if not name.endswith(SUFFIX)}
+    if results.model is None or not files:
+        return
+    if set(files.values()) == {results.model.macs}:
+        yield f"Counted inside the files too: {millions(results.model.macs)} MMAC, as the network."
+        return
+    for name, macs in files.items():
+        if macs != results.model.macs:
+            more = f"{100 * (macs / results.model.macs - 1):+.2g} %" if results.model.macs else ""
+            yield f"Counted inside {name}: {millions(macs)} MMAC ({more} to the network)."
 
 
 def limits_table(verdicts: tuple[Verdict, ...]) -> Table:

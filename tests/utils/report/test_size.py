@@ -107,3 +107,20 @@ def test_files_that_take_samples_are_explained(results: Results) -> None:
     table = export_table(replace(results, exports=exports))
     assert table.rows[-1].cells[0] == "int8_samples"
     assert "Files named .._samples take samples: window, mel filters and" in table.note
+
+
+def test_the_note_compares_operations_with_those_of_the_network(results: Results) -> None:
+    assert "Counted inside" not in export_table(results).note  # files of earlier versions
+
+    def with_macs(**macs: int | None) -> str:
+        exports = {
+            name: replace(facts, macs=macs.get(name, 286_637_800))
+            for name, facts in results.exports.items()
+        }
+        exports["int8_samples"] = replace(results.exports["int8"], macs=10**9)  # has a front end
+        return export_table(replace(results, exports=exports)).note
+
+    assert "Counted inside the files too: 286.64 MMAC, as the network." in with_macs()
+    note = with_macs(int8=315_301_580, float16=None)
+    assert "Counted inside int8: 315.30 MMAC (+10 % to the network)." in note
+    assert note.count("Counted inside") == 1

@@ -1,0 +1,164 @@
+"""The zip: its layout, its bytes, what is not packed, and the same checks on what is in it."""
+
+import os
+import re
+import shutil
+import zipfile
+
+import pytest
+
+from tests.utils.evaluation.systems import (
+    CLASSES,
+    COUNTED,
+    TINY,
+    edit_meta,
+    label,
+    meta_path,
+    splits,
+    system,
+)
+from utils.errors import UserError
+from utils.evaluation.package import check_package, pack
+
+
+def packed(folders, target, year, **options):
+    return pack(folders, target=target, form=TINY[year], classes=CLASSES, **options)
+
+
+def checked(path, year, **options):
+    return check_package(path, form=TINY[year], classes=CLASSES, **options)
+
+
+def folders_of(tmp_path, year):
+    return splits(tmp_path) if year == 2024 else [system(tmp_path, year=year)]
+
+
+LAYOUT = {
+    2021: "task1/task1a/Muller_TAU_task1a_1/Muller_TAU_task1a_1",
+    2022: "task1/Muller_TAU_task1_1/Muller_TAU_task1_1",
+    2023: "task1/Muller_TAU_task1_1/Muller_TAU_task1_1",
+    2024: "task1/Muller_TAU_task1_1/Muller_TAU_task1_1",
+}
+
+
+@pytest.mark.parametrize("year", LAYOUT)
+def test_each_year_is_packed_in_its_layout_and_passes_again(tmp_path, year):
+    target = tmp_path / "out" / "package.zip"
+    first = packed(folders_of(tmp_path, year), target, year, counted={label(year): COUNTED})
+    assert first.problems == ()
+    with zipfile.ZipFile(target) as package:
+        names = package.namelist()
+        report = package.read("report.txt").decode()
+    parts = [f".output.split_{split}.csv" for split in (10, 100, 25, 5, 50)]
+    outputs = parts if year == 2024 else [".output.csv"]
+    expected = ["report.txt", *(LAYOUT[year] + name for name in (".meta.yaml", *outputs))]
+    assert names == sorted(expected)
+    assert report == first.text()
+    again = checked(target, year, counted={label(year): COUNTED})
+    assert again.text() == report
+
+
+def test_the_same_files_make_the_same_bytes(tmp_path):
+    folder = system(tmp_path, year=2022)
+    first, second = tmp_path / "first.zip", tmp_path / "second.zip"
+    packed([folder], first, 2022)
+    other = tmp_path / "elsewhere" / folder.name
+    shutil.copytree(folder, other)
+    for path in other.iterdir():
+        os.utime(path, (10**9, 10**9))
+        path.chmod(0o600)
+    packed([other], second, 2022)
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_a_fault_is_not_packed_and_an_earlier_zip_goes(tmp_path):
+    folder, target = system(tmp_path, year=2022), tmp_path / "package.zip"
+    assert packed([folder], target, 2022).problems == ()
+    assert target.exists()
+    edit_meta(meta_path(folder), "submission.name", "")
+    assert len(packed([folder], target, 2022).problems) == 1
+    assert not target.exists()
+
+
+def test_a_changed_row_in_a_zip_fails_its_rule(tmp_path):
+    target, changed = tmp_path / "package.zip", tmp_path / "changed.zip"
+    packed([system(tmp_path, year=2023)], target, 2023)
+    with zipfile.ZipFile(target) as old, zipfile.ZipFile(changed, "w") as new:
+        for name in old.namelist():
+            content = old.read(name)
+            new.writestr(name, content.replace(b"3.wav", b"9.wav"))
+    (only,) = checked(changed, 2023).systems
+    assert [outcome.rule for outcome in only.outcomes if outcome.problems] == ["clips"]
+
+
+def test_what_else_lies_in_a_package_is_told(tmp_path):
+    target = tmp_path / "package.zip"
+    packed([system(tmp_path, year=2022)], target, 2022)
+    with zipfile.ZipFile(target, "a") as package:
+        package.writestr("task1/Muller_TAU_task1_1.technical_report.pdf", "%PDF")
+        package.writestr("task1/notes.txt", "mine")
+    (problem,) = checked(target, 2022).problems
+    assert problem == "task1/notes.txt: lies in no system's folder; remove it."
+
+
+def test_four_systems_are_the_most(tmp_path):
+    names = [f"Muller_TAU_task1_{number}" for number in (1, 2, 3, 4)]
+    systems = [system(tmp_path, year=2022, label=name) for name in names]
+    target = tmp_path / "package.zip"
+    found = packed(systems, target, 2022)
+    assert [one.label for one in found.systems] == names
+    assert found.problems == ()
+    more = packed([*systems, system(tmp_path, year=2022, label="Lee_TAU_task1_1")], target, 2022)
+    assert more.problems == ("5 systems in task1/; 1 to 4 may be.",)
+
+
+def test_an_unpacked_package_and_a_system_are_checked_too(tmp_path):
+    folder, target = system(tmp_path, year=2021), tmp_path / "package.zip"
+    packed([folder], target, 2021)
+    with zipfile.ZipFile(target) as package:
+        package.extractall(tmp_path / "unpacked")
+    texts = [checked(path, 2021).text() for path in (folder, target, tmp_path / "unpacked")]
+    assert texts[0] == texts[1] == texts[2]
+    (tmp_path / "empty").mkdir()
+    (problem,) = checked(tmp_path / "empty", 2021).problems
+    assert "0 systems in task1/task1a/" in problem
+
+
+def test_a_package_of_another_layout_has_no_system(tmp_path):
+    target = tmp_path / "package.zip"
+    packed([system(tmp_path, year=2022)], target, 2022)
+    problems = checked(target, 2021).problems
+    assert problems[0] == "0 systems in task1/task1a/; 1 to 4 may be."
+
+
+def test_splits_must_be_of_one_system(tmp_path):
+    five, ten = splits(tmp_path)[:2]
+    edit_meta(meta_path(ten), "system.complexity.macs", 5)
+    with pytest.raises(UserError, match=re.escape("'system' is not that of the other folders")):
+        packed([five, ten], tmp_path / "package.zip", 2024)
+    with pytest.raises(UserError, match=r"has this file too|has split_5 too"):
+        packed([five, five], tmp_path / "package.zip", 2024)
+
+
+@pytest.mark.parametrize("name", ["../out.txt", "/out.txt", "task1/../../out.txt"])
+def test_a_zip_cannot_write_outside(tmp_path, name):
+    target = tmp_path / "inside" / "package.zip"
+    target.parent.mkdir()
+    with zipfile.ZipFile(target, "w") as package:
+        package.writestr(name, "x")
+    with pytest.raises(UserError, match="is outside of it"):
+        checked(target, 2022)
+    assert [path.name for path in tmp_path.iterdir()] == ["inside"]
+
+
+def test_a_damaged_zip_and_a_missing_one_are_told(tmp_path):
+    target = tmp_path / "package.zip"
+    packed([system(tmp_path, year=2022)], target, 2022)
+    whole = target.read_bytes()
+    damaged = []
+    for position in range(60, 300, 40):  # within the first file's content
+        damaged.append(tmp_path / f"{position}.zip")
+        damaged[-1].write_bytes(whole[:position] + b"????????" + whole[position + 8 :])
+    for path in (*damaged, tmp_path / "none.zip", meta_path(tmp_path / label(2022))):
+        with pytest.raises(UserError, match="cannot be read as a zip"):
+            checked(path, 2022)

@@ -1,0 +1,261 @@
+"""The zip of a DCASE task 1 submission: packed when the checks find no fault, and checked again.
+
+In it lie ``<folders of the form>/<label>/`` with the files of each system, and ``report.txt``, the
+outcome of the checks, at the top: the organisers' checks take every file under ``task1`` that is no
+PDF for a part of a system, so there it would be a fault.
+"""
+
+import shutil
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import yaml
+
+from utils.errors import UserError
+from utils.evaluation.submission import DEMO_MARK, write_meta
+from utils.evaluation.submission_forms import META_ENDING, REPORT_ENDING, Form
+from utils.evaluation.validator import Checked, Counted, Outcome, check_system
+from utils.files import write_bytes, write_text, writing
+
+REPORT = "report.txt"
+MOST_SYSTEMS = 4  # of a team, in every year
+MOST_BYTES = 1_000_000_000  # unpacked; four systems of five splits are a third of it
+_FIRST_DAY = (1980, 1, 1, 0, 0, 0)  # of the zip format: times would make every zip another one
+_PLAIN_FILE = 0o100644 << 16
+_UNIX = 3
+REMARK = "The technical report (PDF) is not written here: add it to the zip before handing in."
+
+
+@dataclass(frozen=True)
+class CheckedPackage:
+    """How a package stands to the rules.
+
+    Attributes:
+        systems: one a label, sorted.
+        outcome: of the package as a whole.
+    """
+
+    systems: tuple[Checked, ...]
+    outcome: Outcome
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """All faults."""
+        of_systems = (problem for system in self.systems for problem in system.problems)
+        return (*self.outcome.problems, *of_systems)
+
+    def text(self) -> str:
+        """The report."""
+        lines = [
+            f"package  {self.outcome.verdict}  {self.outcome.asks}",
+            *(f"    {problem}" for problem in self.outcome.problems),
+            REMARK,
+        ]
+        return "\n\n".join(["\n".join(lines), *(system.text() for system in self.systems)])
+
+
+def pack(
+    folders: Sequence[Path],
+    *,
+    target: Path,
+    form: Form,
+    classes: Sequence[str],
+    counted: Mapping[str, Counted] | None = None,
+) -> CheckedPackage:
+    """Join systems, or the splits of one, check them, and write the zip if there is no fault.
+
+    An earlier zip of that name goes away if there is one. The same files make the same bytes (with
+    the same zlib).
+
+    Args:
+        folders: of the systems, each named after its label; those of one label hold its splits.
+        target: the zip.
+        form: of the year.
+        classes: class names in the order of the columns.
+        counted: of the models, by label.
+
+    Returns:
+        The outcomes, which the zip's ``report.txt`` tells too.
+
+    Raises:
+        UserError: when folders of one label contradict each other, or a file cannot be written.
+    """
+    with TemporaryDirectory() as scratch:
+        root = Path(scratch)
+        for folder in folders:
+            _join(folder.resolve(), root / form.package / folder.resolve().name)
+        checked = _check(root, form=form, classes=classes, counted=counted or {})
+        if checked.problems:
+            with writing(target):
+                target.unlink(missing_ok=True)
+            return checked
+        write_text(root / REPORT, checked.text())
+        write_bytes(target, _zipped(root))
+    return checked
+
+
+def check_package(
+    path: Path,
+    *,
+    form: Form,
+    classes: Sequence[str],
+    counted: Mapping[str, Counted] | None = None,
+) -> CheckedPackage:
+    """Check a package.
+
+    Args:
+        path: a zip, a folder as one is unpacked to, or the folder of one system.
+        form: of the year.
+        classes: class names in the order of the columns.
+        counted: of the models, by label.
+
+    Raises:
+        UserError: when it is none of these, or the zip is damaged.
+    """
+    with _opened(path, form) as root:
+        return _check(root, form=form, classes=classes, counted=counted or {})
+
+
+def _check(
+    root: Path, *, form: Form, classes: Sequence[str], counted: Mapping[str, Counted]
+) -> CheckedPackage:
+    """Check all systems of an unpacked package, and what else lies in it."""
+    place = root / form.package
+    labels = sorted(path for path in place.iterdir() if path.is_dir()) if place.is_dir() else []
+    systems = tuple(
+        check_system(label, form=form, classes=classes, counted=counted.get(label.name))
+        for label in labels
+    )
+    asks = f"one to {MOST_SYSTEMS} systems in {form.package}/<label>/, and nothing else"
+    return CheckedPackage(systems, Outcome("package", asks, tuple(_surplus(root, place, labels))))
+
+
+def _surplus(root: Path, place: Path, labels: Sequence[Path]) -> Iterator[str]:
+    """What is wrong with a package beside its systems."""
+    if not 1 <= len(labels) <= MOST_SYSTEMS:
+        yield f"{len(labels)} systems in {place.relative_to(root)}/; 1 to {MOST_SYSTEMS} may be."
+    for path in sorted(path for path in root.rglob("*") if path.is_file()):
+        name = path.relative_to(root).as_posix()
+        if path.parent not in labels and name != REPORT and path.suffix.lower() != REPORT_ENDING:
+            yield f"{name}: lies in no system's folder; remove it."
+
+
+# --- folders of one label ---
+
+
+def _join(folder: Path, target: Path) -> None:
+    """Copy a system's files; of a label that is there already, add the files of more splits."""
+    meta = f"{folder.name}{META_ENDING}"
+    if not folder.is_dir():
+        raise UserError(f"{folder}: is no folder; name the folders that -m eval wrote.")
+    target.mkdir(parents=True, exist_ok=True)
+    both = (target / meta).is_file() and (folder / meta).is_file()
+    merged = _merged(target / meta, folder / meta) if both else None
+    for path in sorted(folder.iterdir()):
+        there = target / path.name
+        if path.name == meta and merged is not None:
+            write_meta(there, merged)
+        elif there.exists():
+            raise UserError(f"{path}: another folder of this label has this file too.")
+        elif path.is_file():
+            shutil.copyfile(path, there)
+
+
+def _merged(first: Path, second: Path) -> dict[str, Any]:
+    """One meta file of two that differ in nothing but the splits that they have results of."""
+    contents = [_content(path) for path in (first, second)]
+    results = [content.get("results", {}).pop("development_dataset", {}) for content in contents]
+    for key in ("submission", "system"):
+        if contents[0].get(key) != contents[1].get(key):
+            raise UserError(
+                f"{second}: '{key}' is not that of the other folders of this label; systems of one "
+                "label have one description and one complexity."
+            )
+    if shared := set(results[0]) & set(results[1]):
+        raise UserError(f"{second}: another folder of this label has {min(shared)} too.")
+    joined = sorted((results[0] | results[1]).items(), key=lambda item: _split_number(item[0]))
+    return {**contents[0], "results": {"development_dataset": dict(joined)}}
+
+
+def _content(path: Path) -> dict[str, Any]:
+    """A meta file that is to be joined with another."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        content = yaml.safe_load(text)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"{path}: cannot be read as YAML; run -m eval again.") from error
+    if text.startswith(DEMO_MARK):
+        raise UserError(f"{path}: was made from demo data; run on the real data sets.")
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: is no meta file; run -m eval again.")
+    return content
+
+
+def _split_number(name: str) -> tuple[int, str]:
+    number = name.rpartition("_")[2]
+    return (int(number) if number.isdecimal() else 0, name)
+
+
+# --- zips ---
+
+
+def _zipped(root: Path) -> bytes:
+    """All files of a folder as a zip, sorted by name, without their times and owners."""
+    made = BytesIO()
+    with zipfile.ZipFile(made, "w") as package:
+        for name, path in sorted(
+            (path.relative_to(root).as_posix(), path) for path in root.rglob("*") if path.is_file()
+        ):
+            entry = zipfile.ZipInfo(name, _FIRST_DAY)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.external_attr, entry.create_system = _PLAIN_FILE, _UNIX
+            package.writestr(entry, path.read_bytes())
+    return made.getvalue()
+
+
+@contextmanager
+def _opened(path: Path, form: Form) -> Iterator[Path]:
+    """A package as a folder, whatever it comes as."""
+    with TemporaryDirectory() as scratch:
+        if path.is_dir() and not any(path.glob(f"*{META_ENDING}")):
+            yield path
+            return
+        root = Path(scratch)
+        if path.is_dir():
+            label = path.resolve().name
+            shutil.copytree(path, root / form.package / label)
+        else:
+            _unzip(path, root)
+        yield root
+
+
+def _unzip(path: Path, root: Path) -> None:
+    """Unpack a zip into an empty folder.
+
+    Raises:
+        UserError: when it is missing, damaged, too large, or names files outside of the folder.
+    """
+    try:
+        with zipfile.ZipFile(path) as package:
+            outside = [name for name in package.namelist() if _climbs(name)]
+            size = sum(entry.file_size for entry in package.infolist())
+            if outside or size > MOST_BYTES:
+                reason = f"{outside[0]} is outside of it" if outside else f"it holds {size:,} bytes"
+                raise UserError(f"{path}: is no submission ({reason}).")
+            package.extractall(root)
+    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
+        raise UserError(
+            f"{path}: cannot be read as a zip ({error}); name a zip or a folder of a submission."
+        ) from error
+
+
+def _climbs(name: str) -> bool:
+    parts = PurePosixPath(name)
+    return parts.is_absolute() or ".." in parts.parts or "\\" in name
