@@ -7,13 +7,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import keras
 
-_BYTES = {  # of a weight, and of a bias, in an exported file
-    "float32": (4, 4),
-    "float16": (2, 2),
-    "dynamic": (1, 4),
-    "int8": (1, 4),
-    "int8_qat": (1, 4),
-}
+_BYTES = {"float32": (4, 4), "float16": (2, 2)}  # of a weight, and of a bias
+_OF_INT8 = (1, 4)
 
 
 @dataclass(frozen=True)
@@ -38,9 +33,10 @@ class Footprint:
         """Bytes of the numbers in a kind of file.
 
         Args:
-            file: ``float32``, ``float16``, ``dynamic``, ``int8`` or ``int8_qat``.
+            file: its name in ``export``. Weights of all but ``float32`` and ``float16`` have 8
+                bits; where some layers stay wider, it is the least that the file can be.
         """
-        of_weight, of_bias = _BYTES[file]
+        of_weight, of_bias = _BYTES.get(file, _OF_INT8)
         return of_weight * self.weights + of_bias * self.biases
 
 

@@ -64,8 +64,7 @@ def _axis(study: Study, quantity: Quantity) -> str:
     """What the axis of costs is."""
     if quantity == "MAC":
         return "MAC per clip"
-    files = list(dict.fromkeys(cost.file for arm in study.arms for cost in arm.costs))
-    return f"bytes of the parameters that are not zero ({', '.join(files)})"
+    return f"bytes of the parameters that are not zero ({', '.join(study.files)})"
 
 
 def _caption(study: Study, quantity: Quantity) -> str:

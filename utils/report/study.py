@@ -147,6 +147,16 @@ class Study:
             found += [quantity] if len(costs) > 1 else []
         return tuple(found)
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Names of the files that the arms are judged by."""
+        return tuple(dict.fromkeys(cost.file for arm in self.arms for cost in arm.costs))
+
+    @property
+    def is_priced(self) -> bool:
+        """Whether arms differ in what they cost, or in the file that is judged."""
+        return bool(self.quantities) or len(self.files) > 1
+
     def points(self, quantity: Quantity) -> tuple[Point, ...]:
         """The arms that are done and counted, by what they cost and how well they validate."""
         key = self.main_score.key if self.main_score else ""

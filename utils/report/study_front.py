@@ -12,7 +12,7 @@ def front_table(study: Study) -> Table:
     """One row an arm, the cheapest first: sizes, operations, scores, on which front it is."""
     write = Writer.of(value for arm in study.arms for value in arm.values.values())
     score = study.main_score
-    files = list(dict.fromkeys(cost.file for arm in study.arms for cost in arm.costs))
+    files = study.files
     limited = any(cost.verdicts for arm in study.arms for cost in arm.costs)
     fronts = {
         quantity: {point.name for point in study.front(quantity)} for quantity in study.quantities

@@ -157,7 +157,7 @@ def _sections(study: Study, parameters_yaml: str) -> list[Section]:
     sections.append(
         Section("Arms", items=findings(study), tables=(arms_table(study),), figures=figures)
     )
-    if study.quantities:
+    if study.is_priced:
         sections.append(
             Section(
                 "Cost and score",

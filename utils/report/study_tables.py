@@ -12,7 +12,7 @@ from utils.report.tables import Column, Row, Table
 def study_tables(study: Study) -> tuple[Table, ...]:
     """What the console shows: arms; costs, test scores, first steps, search where there are any."""
     tables = [arms_table(study)]
-    if study.quantities:
+    if study.is_priced:
         tables.append(front_table(study))
     if headline_measures(study.measured):
         tables.append(scores_table(study))

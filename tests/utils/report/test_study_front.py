@@ -72,7 +72,9 @@ def test_a_study_has_a_front_where_its_arms_cost_differently():
     assert WHOLE.points("MAC")[1].cost == 33_000_000
     assert WHOLE.points("MAC")[1].test == LARGE.file_score("accuracy")
     same = replace(WHOLE, arms=(SMALL, replace(SMALL, name="twin")))
-    assert same.quantities == ()
+    assert (same.quantities, same.is_priced) == ((), False)
+    other = priced("other", (0.4, 0.6), 20_000, 5_000_000, (0.4, 0.5), file="int8_qat")
+    assert replace(WHOLE, arms=(SMALL, other)).is_priced  # by another file, though as large
     without = replace(LARGE, runs=tuple(replace(one, cost=None) for one in LARGE.runs))
     assert replace(WHOLE, arms=(SMALL, without)).quantities == ()
     found = WHOLE.as_dict()
