@@ -117,6 +117,16 @@ def test_each_network_keeps_them_on_one_and_on_ten_seconds():
         assert set(limits.parameter_bytes.values()) == {128_000, 131_072}
 
 
+@pytest.mark.parametrize(
+    ("depth", "parameters", "millions"),
+    [(4, 60_250, 24.16), (5, 91_642, 28.83), (6, 119_962, 33.02)],
+)
+def test_depth_of_the_separable_network_is_its_number_of_blocks(depth, parameters, millions):
+    cost = count(model := built("task1a_dscnn", constants={"DEPTH": depth}))
+    assert [type(one).__name__ for one in model.layers].count("DepthwiseConv2D") == depth
+    assert (cost.parameters, round(cost.macs / 1e6, 2)) == (parameters, millions)
+
+
 def with_statistics(model, clips):
     """The network with normalisation by the statistics of these clips, as if it were trained."""
     for layer in model.layers:

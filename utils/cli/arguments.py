@@ -166,7 +166,7 @@ def _how(parser: argparse.ArgumentParser) -> None:
         help="seeds, each a run of its own; of a study in place of its own",
     )  # fmt: skip
     parser.add_argument("--overwrite", action="store_true", help="start anew instead of going on")
-    for option in ("until_trained", "check_only"):  # of the processes of a study
+    for option in ("until_trained", "check_only", "count_costs"):  # of the processes of a study
         parser.add_argument(f"--{option}", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--tensorboard", action="store_true", help="write TensorBoard logs")
     parser.add_argument(

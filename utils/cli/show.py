@@ -78,18 +78,10 @@ def results(
 def model(console: "Console", job: "Job") -> None:
     """Print the network's layers with parameters and operations."""
     from utils.experiment.facts import model_facts
-    from utils.experiment.fold import build_network
-    from utils.experiment.separation_checks import build_separator
-    from utils.features import from_settings
-    from utils.features.heard import heard_by
+    from utils.experiment.networks import network_of
     from utils.report.size import layers_table
 
-    signal = job.settings.audio, job.settings.features
-    if job.target == "stems":
-        network = build_separator(job, heard_by(*signal))
-    else:
-        network = build_network(job, from_settings(*signal))
-    show_table(console, layers_table(model_facts(network)))
+    show_table(console, layers_table(model_facts(network_of(job))))
 
 
 def comparison(console: "Console", runs: Sequence[Results], folder: Path) -> None:

@@ -1,6 +1,5 @@
 """Run a study: search each arm's learning rate, run every arm with every seed, compare them."""
 
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from utils.cli.runs import Runs, beside, determining, stated
-from utils.cli.study_check import ask
+from utils.cli.study_check import Checked, ask
+from utils.cli.study_limits import bounds, decisive, read_costs, reasons_against, write_costs
 from utils.cli.study_notes import (
     changes_text,
     edge_notes,
@@ -17,23 +17,28 @@ from utils.cli.study_notes import (
     refuse_equal,
     without_rate,
 )
+from utils.cli.study_outcome import publish
 from utils.cli.study_processes import Processes, shares
 from utils.cli.study_progress import StudyProgress
-from utils.cli.study_runs import Asked, asked_run, clip_norm, last_words, written_rate
+from utils.cli.study_runs import (
+    Asked,
+    asked_run,
+    clip_norm,
+    last_words,
+    script_command,
+    written_rate,
+)
 from utils.cli.study_search import best_rate, rates_beyond
 from utils.config.study_section import RATES, StudySettings, rate_text
 from utils.errors import ConfigError
 from utils.files import digest
-from utils.report.study import Study, StudyArm, StudyRun, write_study
-from utils.report.study_page import findings, write_study_page
-from utils.report.study_tables import study_tables
-from utils.report.tables import show
+from utils.report.study import LeftOut, Study, StudyArm, StudyRun
 from utils.run import Run, Source, open_run
 
 if TYPE_CHECKING:
     from utils.config import Resolved
 
-LOGS = "logs"
+LOGS, COSTS = "logs", "costs.json"  # in the study's folder
 _LOOK_SECONDS = 0.1  # between two looks at the processes
 
 Resolve = Callable[..., "Resolved"]
@@ -60,6 +65,7 @@ def run_study(runs: Runs, resolved: "Resolved", resolve: Resolve) -> int:
     command = StudyCommand(runs, resolved, resolve)
     command.check()
     with command.opened() as run:
+        command = command.affordable(run)
         command.announce(run)
         searched = command.search(run)
         arms = command.repeat(run, searched)
@@ -78,11 +84,15 @@ class StudyCommand:
         runs: of the command.
         resolved: the study.
         resolve: resolves its arms.
+        left_out: arms that are not run, as they cost too much.
+        checked: what the process found that built the arms' networks; None: not asked yet.
     """
 
     runs: Runs
     resolved: "Resolved"
     resolve: Resolve
+    left_out: tuple[LeftOut, ...] = ()
+    checked: Checked | None = None
 
     @cached_property
     def settings(self) -> StudySettings:
@@ -99,8 +109,10 @@ class StudyCommand:
 
     @cached_property
     def arms(self) -> "dict[str, Resolved]":
-        """The arms with the learning rates that they are written with."""
-        return {name: self.resolve(f"{self.study_id}/{name}") for name in self.settings.arms}
+        """The arms that are run, with the learning rates that they are written with."""
+        out = {one.name for one in self.left_out}
+        names = [name for name in self.settings.arms if name not in out]
+        return {name: self.resolve(f"{self.study_id}/{name}") for name in names}
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -127,7 +139,12 @@ class StudyCommand:
         Raises:
             UserError: for arms whose network or training cannot be.
         """
-        return ask(self._script_command([arm.settings.set_id for arm in self.arms.values()]))
+        return (self.checked or self._ask()).gpus
+
+    def _ask(self, *options: str) -> Checked:
+        """What the process says that builds every arm's network."""
+        set_ids = [arm.settings.set_id for arm in self.arms.values()]
+        return ask(script_command(self.runs, set_ids, ("--check_only", *options)))
 
     def at_once(self, runs: int) -> int:
         """How many of these runs go at the same time: on a GPU one, if nothing else is said."""
@@ -172,6 +189,7 @@ class StudyCommand:
             "widen": self.settings.search and self.settings.search.widen,
             "seeds": self.seeds,
             "judged": self.judged,
+            **decisive(self.settings.under, self.arms),
         }
         runs = beside(self.runs.script, settings.paths.runs)
         return open_run(
@@ -184,6 +202,24 @@ class StudyCommand:
             busy="runs this study",
         )
 
+    def affordable(self, run: Run) -> "StudyCommand":
+        """The study without the arms whose networks cost more than ``study.under`` allows.
+
+        What they cost is kept in the study's folder, so that it is counted once.
+
+        Raises:
+            UserError: where no arm is left, or not the baseline; for what cannot be built.
+        """
+        if self.settings.under is None:
+            return self
+        path, checked = run.folder / COSTS, None
+        if self.runs.arguments.overwrite or not path.exists():
+            checked = self._ask("--count_costs")
+            write_costs(path, checked.costs)
+        reasons = reasons_against(self.settings, self.arms, read_costs(path))
+        out = tuple(LeftOut(name, self._changes(name), told) for name, told in reasons.items())
+        return replace(self, left_out=out, checked=checked)
+
     def announce(self, run: Run) -> None:
         """Say what is about to be run, and what a reader must know of it."""
         arms, seeds = len(self.arms), len(self.seeds)
@@ -191,6 +227,8 @@ class StudyCommand:
         run.say(f"\nstudy {self.study_id}: {arms} arms by {seeds} seeds", style="bold")
         if short:
             run.say(f"{short} short runs, or some more, first search the learning rates")
+        for one in self.left_out:
+            run.say(one.sentence, style="yellow")
         run.say(f"what the runs print: {run.folder / LOGS}")
         for note in self.notes:
             run.say(f"note: {note}", style="yellow")
@@ -333,22 +371,7 @@ class StudyCommand:
         options += [] if asked.whole else ["--until_trained"]
         for option in ("overwrite", "tensorboard"):
             options += [f"--{option}"] if getattr(self.runs.arguments, option) else []
-        return self._script_command([asked.set_id], options, asked.overrides)
-
-    def _script_command(
-        self,
-        set_ids: Sequence[str],
-        options: Sequence[str] = ("--check_only",),
-        overrides: Sequence[str] = (),
-    ) -> list[str]:
-        """A command of the script with this one's parameters and data."""
-        script, arguments = self.runs.script, self.runs.arguments
-        command = [sys.executable, str(script.folder / f"{script.name}.py")]
-        command += ["-s", ",".join(set_ids), *options]
-        for option, value in (("-p", arguments.param_file), ("--data", arguments.data)):
-            command += [] if value is None else [option, str(value)]
-        overrides = [*arguments.override, *overrides]
-        return [*command, *(["--override", *overrides] if overrides else [])]
+        return script_command(self.runs, [asked.set_id], options, asked.overrides)
 
     def compare(self, run: Run, arms: tuple[StudyArm, ...]) -> Study:
         """Write and print what the study came to."""
@@ -368,24 +391,8 @@ class StudyCommand:
             baseline=self.settings.baseline,
             arms=arms,
             notes=(*self.notes, *edge_notes(arms)),
+            left_out=self.left_out,
+            bounds=bounds(self.settings.under),
         )
-        write_study(run.folder, study)
-        page = run.folder / "report.html"
-        facts = {"cores": str(self.cores)}
-        write_study_page(page, study, parameters_yaml=run.parameters_yaml, facts=facts)
-        run.make_latest()
-        show(run.console, *study_tables(study))
-        run.say("")
-        for note in (*edge_notes(arms), *_unpaired(study)):
-            run.say(f"note: {note}", style="yellow")
-        for line in findings(study):
-            run.say(line)
-        run.say(f"report: {page}")
+        publish(run, study, told=edge_notes(arms), facts={"cores": str(self.cores)})
         return study
-
-
-def _unpaired(study: Study) -> tuple[str, ...]:
-    """What to say where arms of one seed do not begin with one loss."""
-    if study.is_paired is not False:
-        return ()
-    return ("the first losses of a seed differ from arm to arm, so the arms are not paired.",)

@@ -1,4 +1,4 @@
-"""What is wrong with a study's arms, told by a process of its own before any of them is run.
+"""What is wrong with a study's arms and what they cost, told by a process of its own.
 
 TensorFlow is needed to build a network and to look for GPUs. The process that runs a study does
 without: it would hold memory of the GPU that its runs need.
@@ -6,19 +6,36 @@ without: it would hold memory of the GPU that its runs need.
 
 import json
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 from utils import backend
 from utils.cli.runs import Plan, Runs
+from utils.cli.study_limits import Cost, cost_of
 from utils.errors import UserError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 
+@dataclass(frozen=True)
+class Checked:
+    """What the process found.
+
+    Attributes:
+        gpus: number of GPUs that TensorFlow sees.
+        costs: of the sets' networks by set id, where that was asked for.
+    """
+
+    gpus: int
+    costs: Mapping[str, Cost] = field(default_factory=dict)
+
+
 def answer(runs: Runs, plans: Sequence[Plan]) -> int:
     """Build the networks of sets; print as one line of JSON what is wrong and how many GPUs are.
+
+    With ``--count_costs`` what the networks cost, too.
 
     Args:
         runs: of the command.
@@ -28,12 +45,17 @@ def answer(runs: Runs, plans: Sequence[Plan]) -> int:
         Exit status 0, also where something is wrong.
     """
     problems: dict[str, str] = {}
+    costs: dict[str, dict[str, int]] = {}
     for one in (plan.resolved for plan in plans):
         try:
-            runs.script.check(runs.job(one, one.settings.seed, notes=False))
+            job = runs.job(one, one.settings.seed, notes=False)
+            runs.script.check(job)
+            if runs.arguments.count_costs:
+                costs[one.settings.set_id] = asdict(cost_of(job))
         except UserError as error:
             problems[one.settings.set_id] = str(error)
-    _print(runs.console, {"problems": problems, "gpus": len(backend.start(deterministic=False))})
+    gpus = len(backend.start(deterministic=False))
+    _print(runs.console, {"problems": problems, "gpus": gpus, "costs": costs})
     return 0
 
 
@@ -41,14 +63,14 @@ def _print(console: "Console", content: object) -> None:
     console.print(json.dumps(content), markup=False, highlight=False, soft_wrap=True)
 
 
-def ask(command: Sequence[str]) -> int:
+def ask(command: Sequence[str]) -> Checked:
     """Let a process build the networks of sets.
 
     Args:
-        command: of a script, with ``--check_only``.
+        command: of a script, with ``--check_only``, and ``--count_costs`` where costs are needed.
 
     Returns:
-        Number of GPUs that TensorFlow sees.
+        What it found.
 
     Raises:
         UserError: naming each set whose network cannot be built or compiled, and why.
@@ -67,4 +89,5 @@ def ask(command: Sequence[str]) -> int:
     if found["problems"]:
         told = [f"set {set_id}: {problem}" for set_id, problem in found["problems"].items()]
         raise UserError("\n".join(told))
-    return int(found["gpus"])
+    costs = {set_id: Cost(**cost) for set_id, cost in found.get("costs", {}).items()}
+    return Checked(int(found["gpus"]), costs)

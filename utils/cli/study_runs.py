@@ -1,5 +1,6 @@
 """The runs that a study asks for, and what their folders tell of them."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +10,11 @@ from utils.config.places import nearest_or_all
 from utils.errors import ConfigError
 from utils.experiment.records import read_history
 from utils.files import read_json
-from utils.report.study import StudyRun, overall_scores
+from utils.report.study import StudyRun, cost_of, overall_scores
 from utils.training.steps import DIVERGED, NAME, read_steps
 
 if TYPE_CHECKING:
+    from utils.cli.runs import Runs
     from utils.config import Resolved
 
 
@@ -30,6 +32,7 @@ class Asked:
         epochs: most epochs.
         overrides: that it has besides those of the command.
         whole: whether test, export and report belong to it.
+        judged: the file that limits judge, which the study tells bytes and scores of.
     """
 
     arm: str
@@ -41,6 +44,7 @@ class Asked:
     epochs: int
     overrides: tuple[str, ...] = ()
     whole: bool = True
+    judged: str = "int8"
 
     @property
     def is_search(self) -> bool:
@@ -126,6 +130,7 @@ class Asked:
             seconds=sum(known) if len(known) == len(seconds) else None,
             problem=problem,
             scores=overall_scores(self.folder) if self.whole else {},
+            cost=cost_of(self.folder, self.judged) if self.whole else None,
         )
 
 
@@ -160,7 +165,28 @@ def asked_run(
         epochs=resolved.settings.training.epochs,
         overrides=tuple(overrides),
         whole=whole,
+        judged=resolved.settings.limits.format,
     )
+
+
+def script_command(
+    runs: "Runs", set_ids: Sequence[str], options: Sequence[str], overrides: Sequence[str] = ()
+) -> list[str]:
+    """A command of the script that runs a study, with its parameters and data.
+
+    Args:
+        runs: of the command that runs the study.
+        set_ids: what it is about.
+        options: of the command line.
+        overrides: besides those of the study's command.
+    """
+    script, arguments = runs.script, runs.arguments
+    command = [sys.executable, str(script.folder / f"{script.name}.py")]
+    command += ["-s", ",".join(set_ids), *options]
+    for option, value in (("-p", arguments.param_file), ("--data", arguments.data)):
+        command += [] if value is None else [option, str(value)]
+    overrides = [*arguments.override, *overrides]
+    return [*command, *(["--override", *overrides] if overrides else [])]
 
 
 def written_rate(resolved: "Resolved") -> float | None:

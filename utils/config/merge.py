@@ -52,10 +52,12 @@ def _replaces(base: Mapping[str, Any], over: Mapping[str, Any], path: tuple[str,
 
 
 def _inside(path: tuple[str, ...]) -> tuple[str, ...]:
-    """The path inside a set of what stands in ``demo``, or is an arm's in ``study``."""
+    """The path inside a set of what stands in ``demo``, or is an arm's or a grid's in ``study``."""
     path = path[1:] if path[:1] == ("demo",) else path
     if path[:2] == ("study", "common"):
         path = path[2:]
     elif path[:2] == ("study", "arms"):
         path = path[3:]
+    elif path[:2] == ("study", "grid"):
+        path = path[4:]  # axis and alternative; what is a path there ends in lists
     return path[1:] if path[:1] == ("demo",) else path

@@ -15,6 +15,7 @@ from utils.config.schema import ModelSettings
 
 INPUT = "input"  # what `from:` calls the network's input
 _NETWORK_KEYS = ("constants", "layers", "outputs")
+_PART_KEYS = ("use", "constants", "repeat")
 
 
 @dataclass(frozen=True)
@@ -210,9 +211,9 @@ class _Flattener:
         names: Mapping[str, str],
     ) -> Iterator[LayerItem]:
         for key in item:
-            if key not in ("use", "constants"):
+            if key not in _PART_KEYS:
                 raise place.at(item, key).error(
-                    f"unknown key '{key}' beside use.{nearest_or_all(key, ['constants'])}"
+                    f"unknown key '{key}' beside use.{nearest_or_all(key, _PART_KEYS[1:])}"
                 )
         name, name_place = item["use"], place.at(item, "use")
         body = _body(name, self._named, name_place)
@@ -220,12 +221,25 @@ class _Flattener:
             raise name_place.error(f"'{name}' uses itself: {' -> '.join([*path, name])}.")
         if body.outputs is not None:
             raise name_place.error(f"'{name}' has outputs of its own; a part has none.")
+        times = _times(item, place, scope)
+        if times == 0:  # its constants are then of no use to anybody
+            return
         given = placed(item.get("constants"), place.at(item, "constants"))
         inner = scope.inner(defaults=body.constants, given=given)
         used = Place(place.at(None, name).path, body.layers_place.mark)
-        self._uses[name] += 1
-        own = {each: f"{name}_{self._uses[name]}_{each}" for each in _written_names(body.layers)}
-        yield from self.items(body.layers, used, inner, [*path, name], {**names, **own})
+        for _ in range(times):
+            self._uses[name] += 1
+            own = {one: f"{name}_{self._uses[name]}_{one}" for one in _written_names(body.layers)}
+            yield from self.items(body.layers, used, inner, [*path, name], {**names, **own})
+
+
+def _times(item: Mapping[str, Any], place: Place, scope: Scope) -> int:
+    """How often a part is put in, one time after the other."""
+    here = place.at(item, "repeat")
+    times = scope.fill(item.get("repeat", 1), here)
+    if isinstance(times, bool) or not isinstance(times, int) or times < 0:
+        raise here.error(f"expected a whole number, at least 0, received {shown(times)}.")
+    return times
 
 
 def _written_names(layers: Any) -> Iterator[str]:

@@ -26,6 +26,7 @@ from utils.config.places import (
     without,
 )
 from utils.config.schema import Settings
+from utils.config.study_grid import with_nested_paths
 from utils.config.study_parts import Study, nested, own_keys, take_apart
 from utils.config.study_section import rate_text
 from utils.config.validate import validate
@@ -281,7 +282,7 @@ def _sets(content: MarkedDict) -> Iterator[tuple[str, MarkedDict]]:
         if set_id in seen:
             raise here.error(f"the set '{set_id}' is given twice (first: {seen[set_id].mark}).")
         seen[set_id] = here
-        yield set_id, data
+        yield set_id, with_nested_paths(data)
 
 
 def overridden(text: str) -> tuple[str, ...]:

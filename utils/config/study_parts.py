@@ -13,6 +13,7 @@ from utils.config.places import (
     shown,
     without,
 )
+from utils.config.study_grid import with_grid
 from utils.config.study_section import RATES, is_rate
 
 _KEYS = ("set_id", "description", "based_on", "task", "demo", "study")
@@ -174,7 +175,7 @@ def _section(
     section = own["study"]
     if not isinstance(section, MarkedDict):
         raise Place("").at(own, "study").error(f"expected a mapping, received {shown(section)}.")
-    return section
+    return with_grid(section)
 
 
 def _base(section: MarkedDict, find: Callable[[str, Place], MarkedDict]) -> MarkedDict:

@@ -38,6 +38,34 @@ class SearchSettings(Section):
     )
 
 
+class UnderSettings(Section):
+    """What an arm's network may cost at most; counted of the network before any is trained.
+
+    Sizes are those of the file that the network will become, with normalisation merged into the
+    layers before it; the report's verdicts are of the files themselves.
+    """
+
+    limits: bool = Field(
+        False, description="true: those of the arm's own section `limits`, besides the following"
+    )
+    int8_bytes: Count | None = Field(
+        None, description="bytes of the parameters in int8: one a weight, four a bias; null: any"
+    )
+    parameters: Count | None = Field(None, description="numbers in the file; null: any")
+    macs: Count | None = Field(
+        None, description="multiply-accumulate operations for one clip; null: any"
+    )
+
+    @model_validator(mode="after")
+    def something_is_limited(self) -> "UnderSettings":
+        """Refuse no limit at all."""
+        if not self.limits and {self.int8_bytes, self.parameters, self.macs} == {None}:
+            raise misplaced(
+                "study.under", "expected a limit, such as macs: 30000000, or limits: true"
+            )
+        return self
+
+
 class StudySettings(Section):
     """A set and what is varied in it: arms by seeds, from the same weights and batches."""
 
@@ -47,7 +75,18 @@ class StudySettings(Section):
     )
     arms: AsGiven[dict[str, dict[str, Any]]] = Field(
         description="for each arm the differences that it alone has; as in a set, and "
-        "`learning_rates`, its own list for the search (empty: it is not searched)"
+        "`learning_rates`, its own list for the search (empty: it is not searched); with `grid` "
+        "they may be left out"
+    )
+    grid: AsGiven[dict[str, Any]] | None = Field(
+        None,
+        description="more arms, the product of its axes: a path of a set with a list of numbers, "
+        "words, true, false or null (`model.constants.WIDTH: [16, 32]`), or a name that no section "
+        "has with alternatives that are differences as in `arms` (`kind: {small: {...}, large: "
+        "{...}}`); named after them, `width16-small`; an axis of null is left out",
+    )
+    under: UnderSettings | None = Field(
+        None, description="leave out arms whose networks cost more, before any run; null: run all"
     )
     seeds: Many[Annotated[int, Field(ge=0)]] = Field(
         (0, 1, 2), description="each arm is run with each of them"

@@ -7,16 +7,20 @@ from pathlib import Path
 from typing import Any, Literal
 
 from utils.files import write_csv, write_json
-from utils.report.study_arms import StudyArm, StudyRun, overall_scores
+from utils.report.measures import Measure, headline_measures
+from utils.report.study_arms import StudyArm, StudyRun, cost_of, overall_scores
+from utils.report.study_costs import Bound, LeftOut, Point, Quantity, bounds_of, front
 from utils.report.study_statistics import Difference, Spread, finite_or_none, median_of, ratio
 
 __all__ = [
-    "FIRST", "LONGER", "PAIRED", "Study", "StudyArm", "StudyRun", "overall_scores", "write_study",
+    "FIRST", "LONGER", "PAIRED", "LeftOut", "Study", "StudyArm", "StudyRun", "cost_of",
+    "overall_scores", "write_study",
 ]  # fmt: skip
 
 FIRST, LONGER = 8, 100
 """Numbers of steps of which the mean loss is told."""
 
+QUANTITIES: tuple[Quantity, ...] = ("bytes", "MAC")
 PAIRED = 1e-5
 """Relative difference of first losses that are one; other numbers of threads make about 1e-6."""
 
@@ -39,6 +43,8 @@ class Study:
         baseline: arm to which the others are a ratio; None without one.
         arms: in their order.
         notes: what a reader must know.
+        left_out: arms that were not run, as they cost too much.
+        bounds: limits of ``study.under``.
     """
 
     study_id: str
@@ -54,6 +60,8 @@ class Study:
     baseline: str | None
     arms: tuple[StudyArm, ...]
     notes: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+    bounds: tuple[Bound, ...] = ()
 
     @cached_property
     def best(self) -> StudyArm | None:
@@ -125,6 +133,49 @@ class Study:
         runs = [run for arm in self.arms for run in arm.tested]
         return tuple(dict.fromkeys(key for run in runs for key in run.scores))
 
+    @cached_property
+    def main_score(self) -> Measure | None:
+        """The test score that stands first in summaries; None where nothing was tested."""
+        return next(iter(headline_measures(self.measured)), None)
+
+    @property
+    def quantities(self) -> tuple[Quantity, ...]:
+        """In what the arms' networks differ: bytes, operations; none where they cost the same."""
+        found: list[Quantity] = []
+        for quantity in QUANTITIES:
+            costs = {arm.cost(quantity) for arm in self.arms} - {None}
+            found += [quantity] if len(costs) > 1 else []
+        return tuple(found)
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Names of the files that the arms are judged by."""
+        return tuple(dict.fromkeys(cost.file for arm in self.arms for cost in arm.costs))
+
+    @property
+    def is_priced(self) -> bool:
+        """Whether arms differ in what they cost, or in the file that is judged."""
+        return bool(self.quantities) or len(self.files) > 1
+
+    def points(self, quantity: Quantity) -> tuple[Point, ...]:
+        """The arms that are done and counted, by what they cost and how well they validate."""
+        key = self.main_score.key if self.main_score else ""
+        found = [(arm, arm.cost(quantity), arm.spread) for arm in self.arms]
+        return tuple(
+            Point(arm.name, cost, spread, arm.file_score(key))
+            for arm, cost, spread in found
+            if cost is not None and spread is not None
+        )
+
+    def front(self, quantity: Quantity) -> tuple[Point, ...]:
+        """The arms that no other beats, from the cheapest on."""
+        return front(self.points(quantity), self.mode)
+
+    def bounds_on(self, quantity: Quantity) -> tuple[Bound, ...]:
+        """The limits on bytes or operations: of the study, and those that runs were judged by."""
+        judged = bounds_of(cost for arm in self.arms for cost in arm.costs)
+        return tuple(one for one in (*self.bounds, *judged) if one.quantity == quantity)
+
     def as_dict(self) -> dict[str, Any]:
         """Everything as plain data for JSON: None for what is no number."""
         head = {
@@ -136,6 +187,8 @@ class Study:
             "paired_exactly": self.is_paired_exactly,
             "reference": self.reference.name if self.reference else None,
             "notes": list(self.notes),
+            "left_out": [asdict(one) for one in self.left_out],
+            "front": {one: [point.name for point in self.front(one)] for one in self.quantities},
         }  # fmt: skip
         return head | {"arms": [self._arm_dict(arm) for arm in self.arms]}
 
@@ -152,6 +205,7 @@ class Study:
             "to_best": difference and asdict(difference),
             "ratio": self.value_ratio(arm),
             "test": {key: found and asdict(found) for key, found in self._scores(arm).items()},
+            **self._cost_dict(arm),
             f"ratio_first_{LONGER}": self.loss_ratio(arm),
             **self._first_dict(arm, FIRST),
             **self._first_dict(arm, LONGER),
@@ -164,6 +218,17 @@ class Study:
 
     def _scores(self, arm: StudyArm) -> dict[str, Spread | None]:
         return {key: arm.score(key) for key in self.measured} if arm.tested else {}
+
+    def _cost_dict(self, arm: StudyArm) -> dict[str, Any]:
+        """What the arm's network costs, and the main score of its judged file."""
+        score = self.main_score and arm.file_score(self.main_score.key)
+        return {
+            "file": arm.costs[0].file if arm.costs else None,
+            "bytes": arm.cost("bytes"),
+            "macs": arm.cost("MAC"),
+            "file_test": score and asdict(score),
+            "broken_limits": arm.broken,
+        }
 
     def _first_dict(self, arm: StudyArm, steps: int) -> dict[str, Any]:
         """Mean loss of the first steps over the seeds, and what it is to the reference's."""

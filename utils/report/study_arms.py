@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from utils.report.results import read_results
+from utils.report.study_costs import Quantity, RunCost, run_cost
 from utils.report.study_statistics import Spread, finite_or_none, mean_of, median_of
 
 End = Literal["done", "diverged", "failed"]
@@ -33,6 +34,23 @@ def overall_scores(folder: Path) -> dict[str, float]:
     return {key: value for key, value in overall.items() if value is not None}
 
 
+def cost_of(folder: Path, file: str) -> RunCost | None:
+    """What a run's network costs, as its results.json has it.
+
+    Args:
+        folder: of the run.
+        file: what its set's ``limits.format`` names.
+
+    Returns:
+        None where there is no results.json, or no network in it.
+
+    Raises:
+        UserError: when the file is there and is no results.json.
+    """
+    path = folder / "results.json"
+    return run_cost(read_results(path), file) if path.exists() else None
+
+
 @dataclass(frozen=True)
 class StudyRun:
     """One run of an arm.
@@ -51,6 +69,7 @@ class StudyRun:
         seconds: of the training; None where it is not over.
         problem: what a run said that is not done.
         scores: of the test part by name, as in results.json; none where it was not tested.
+        cost: of its network and judged file; None where it was not tested.
     """
 
     arm: str
@@ -66,6 +85,7 @@ class StudyRun:
     seconds: float | None = None
     problem: str = ""
     scores: Mapping[str, float] = field(default_factory=dict)
+    cost: RunCost | None = None
 
     @property
     def end(self) -> End:
@@ -157,6 +177,28 @@ class StudyArm:
         """A test score over the tested runs; None without any, and where one of them lacks it."""
         values = [run.scores.get(key, math.nan) for run in self.tested]
         return Spread.of(values) if all(map(math.isfinite, values)) else None
+
+    @property
+    def costs(self) -> tuple[RunCost, ...]:
+        """Of the runs that are done and tested."""
+        return tuple(run.cost for run in self.runs if run.end == "done" and run.cost is not None)
+
+    def cost(self, quantity: Quantity) -> float | None:
+        """Mean bytes or operations over the tested runs; None where one of them has none."""
+        counted = [cost.of(quantity) for cost in self.costs]
+        known = [one for one in counted if one is not None]
+        return mean_of(known) if len(known) == len(counted) else None
+
+    def file_score(self, key: str) -> Spread | None:
+        """A test score of the judged file over the tested runs; None where one of them lacks it."""
+        values = [cost.scores.get(key, math.nan) for cost in self.costs]
+        return Spread.of(values) if all(map(math.isfinite, values)) else None
+
+    @property
+    def broken(self) -> list[str]:
+        """Names of the limits that the network or file of some run breaks."""
+        names = [one.name for cost in self.costs for one in cost.verdicts if not one.passed]
+        return list(dict.fromkeys(names))
 
     @property
     def search_end(self) -> str:

@@ -5,11 +5,13 @@ from pathlib import Path
 
 from utils.report.html import Headline, write_page
 from utils.report.measures import headline_measures
+from utils.report.plots_front import front_picture
 from utils.report.plots_study import curves_picture, search_picture, steps_picture
 from utils.report.section import Section
 from utils.report.study import PAIRED, Study
 from utils.report.study_arms import End
 from utils.report.study_cells import rate
+from utils.report.study_front import front_findings, front_table, left_out_table
 from utils.report.study_statistics import Difference, Verdict
 from utils.report.study_steps import gradients_table, logged_lengths, steps_table
 from utils.report.study_tables import arms_table, runs_table, scores_table, search_table
@@ -50,7 +52,7 @@ def write_study_page(
 
 def findings(study: Study) -> tuple[str, ...]:
     """What the comparison says in words: the best arm, which it can be told from, what is lost."""
-    return (*_order(study), *_losses(study))
+    return (*_order(study), *front_findings(study), *_losses(study))
 
 
 def _order(study: Study) -> list[str]:
@@ -155,6 +157,17 @@ def _sections(study: Study, parameters_yaml: str) -> list[Section]:
     sections.append(
         Section("Arms", items=findings(study), tables=(arms_table(study),), figures=figures)
     )
+    if study.is_priced:
+        sections.append(
+            Section(
+                "Cost and score",
+                items=front_findings(study),
+                tables=(front_table(study),),
+                figures=tuple(front_picture(study, one) for one in study.quantities),
+            )
+        )
+    if study.left_out:
+        sections.append(Section("Left out", tables=(left_out_table(study),)))
     if headline_measures(study.measured):
         sections.append(Section("Test", tables=(scores_table(study),)))
     if any(run.losses for run in runs):

@@ -4,13 +4,16 @@ from utils.report.measures import MISSING, headline_measures
 from utils.report.study import Study, StudyArm, StudyRun
 from utils.report.study_arms import End
 from utils.report.study_cells import RATIO, Writer, mean_cell, number, rate, seeds
+from utils.report.study_front import front_table
 from utils.report.study_steps import gradients_table, steps_table
 from utils.report.tables import Column, Row, Table
 
 
 def study_tables(study: Study) -> tuple[Table, ...]:
-    """What the console shows: arms; test scores, first steps and search where there are any."""
+    """What the console shows: arms; costs, test scores, first steps, search where there are any."""
     tables = [arms_table(study)]
+    if study.is_priced:
+        tables.append(front_table(study))
     if headline_measures(study.measured):
         tables.append(scores_table(study))
     if any(run.losses for arm in study.arms for run in arm.runs):

@@ -9,6 +9,8 @@ import pytest
 from utils import backend, datasets
 from utils.cli import Script, main
 from utils.cli.studies import StudyCommand
+from utils.cli.study_check import Checked
+from utils.cli.study_limits import Cost
 from utils.datasets import Clip, DataSet, Fold
 from utils.report.results import Results, write_results
 
@@ -74,6 +76,7 @@ class Toy:
         self.folder = folder
         self.behaviour = {"sleep": 0.0, "late": 0.0, "meet": 0, "log": False}
         self.gpus = 0
+        self.costs: dict[str, Cost] = {}  # of networks by set id
         self.asked: list[list[str]] = []  # commands that ask whether networks can be built
         self.commands: list[list[str]] = []
         self.arguments = ["--data", str(folder)]
@@ -111,7 +114,7 @@ class Toy:
     def ask(self, command):
         """In place of the process that builds networks and looks for GPUs."""
         self.asked.append(command)
-        return self.gpus
+        return Checked(self.gpus, self.costs)
 
     def add(self, lines: str) -> None:
         """Add lines to the study."""

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from utils.cli.runs import Plan, Runs
-from utils.cli.study_check import answer, ask
+from utils.cli.study_check import Checked, answer, ask
 from utils.errors import ConfigError, UserError
 
 
@@ -19,7 +19,7 @@ def saying(text, status=0):
 
 def test_the_last_line_tells_how_many_gpus_there_are():
     told = json.dumps({"problems": {}, "gpus": 2})
-    assert ask(saying(f"print('demo'); print({told!r})")) == 2
+    assert ask(saying(f"print('demo'); print({told!r})")) == Checked(2)
 
 
 def test_every_arm_that_cannot_be_built_is_named():
@@ -54,11 +54,12 @@ def test_the_answer_has_the_problems_of_all_sets(monkeypatch):
     monkeypatch.setattr("utils.backend.start", lambda **given: ("one GPU",))
     monkeypatch.setattr(Runs, "job", lambda runs, one, seed, notes: one.settings.set_id)
     console = Console(file=io.StringIO(), width=20)
-    runs = Runs(argparse.Namespace(check=check), argparse.Namespace(), console)
+    runs = Runs(argparse.Namespace(check=check), argparse.Namespace(count_costs=False), console)
     assert answer(runs, [Plan(OneSet(name)) for name in ("bad", "good", "worse")]) == 0
     assert json.loads(console.file.getvalue()) == {
         "problems": {
             "bad": "model: bad has no output.", "worse": "model: worse has no output.",
         },
         "gpus": 1,
+        "costs": {},
     }  # fmt: skip

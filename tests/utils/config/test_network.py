@@ -74,6 +74,27 @@ def test_from_takes_one_name_or_several():
     ]
 
 
+def test_a_part_is_repeated_as_often_as_a_constant_says():
+    model = "layers: [{use: conv, repeat: $DEPTH - 1, constants: {FILTERS: 4}}, Flatten]"
+    for depth in (1, 2, 4):
+        layers = flat(f"{model}\nconstants: {{DEPTH: {depth}}}").layers
+        assert [item.class_name for item in layers] == ["Conv2D", "ReLU"] * (depth - 1) + [
+            "Flatten"
+        ]
+        assert all(item.arguments.get("filters", 4) == 4 for item in layers)
+
+
+def test_each_repetition_has_names_of_its_own():
+    layers = flat("layers: [Identity: {name: first}, {use: block, repeat: 2}]", """\
+block:
+  - Identity: {name: skip}
+  - {Add: , from: [skip, first]}
+""").layers  # fmt: skip
+    assert [item.sources for item in layers if item.sources] == [
+        ("block_1_skip", "first"), ("block_2_skip", "first"),
+    ]  # fmt: skip
+
+
 RESIDUAL = """\
 block:
   - Identity: {name: skip}
@@ -127,6 +148,10 @@ WRONG = {
     "layers: [use: con]": "model.layers[0].use: there is no 'con' in models. Did you mean 'conv'?",
     "layers: [use: [a]]": "model.layers[0].use: there is no",
     "layers: [{use: conv, constant: {}}]": "unknown key 'constant' beside use. Did you mean 'con",
+    "layers: [{use: conv, repeat: -1}]": "repeat: expected a whole number, at least 0, received th",
+    "layers: [{use: conv, repeat: true}]": "repeat: expected a whole number, at least 0, received",
+    "layers: [{use: conv, repeat: $CLASS_COUNT / 4}]": "received the number 2.5.",
+    "layers: [{use: conv, repeat: often}]": "received the text 'often'.",
     "layers: [{use: conv, constants: 3}]": "constants: expected a mapping of names to values",
     "layers: [use: net]": "'net' has outputs of its own; a part has none.",
     "layers: [{Flatten: {}, from: 3}]": "from: expected a layer's name, received the number 3.",

@@ -1,0 +1,121 @@
+"""Arms that cost more than a study allows: which, by what, and that it is counted once."""
+
+import json
+
+import pytest
+
+from utils.cli.study_limits import Cost, beyond, bounds
+from utils.config.schema import LimitSettings
+from utils.config.study_section import UnderSettings
+from utils.report.study_costs import Bound
+
+COST = Cost(int8_bytes=100, parameters=90, macs=1000, judged_bytes=400, judged_parameters=95)
+NOTHING = LimitSettings(parameter_bytes={}, parameters={}, macs={})
+
+
+@pytest.mark.parametrize(
+    ("under", "reasons"),
+    [
+        ({"int8_bytes": 100, "parameters": 90, "macs": 1000}, ()),
+        ({"int8_bytes": 99}, ("100 of 99 bytes (int8), by study.under",)),
+        ({"parameters": 89}, ("90 of 89 parameters (file), by study.under",)),
+        ({"macs": 999}, ("1,000 of 999 MAC (network), by study.under",)),
+        ({"macs": 1, "int8_bytes": 1}, (
+            "100 of 1 bytes (int8), by study.under", "1,000 of 1 MAC (network), by study.under",
+        )),
+    ],
+)  # fmt: skip
+def test_what_is_allowed_is_kept_and_one_more_is_not(under, reasons):
+    assert beyond(COST, UnderSettings(**under), NOTHING) == reasons
+
+
+def test_limits_of_an_arm_count_where_that_is_asked_for():
+    limits = LimitSettings(
+        parameter_bytes={"tight": 399, "wide": 400}, parameters={"few": 94}, macs={"M": 999},
+        format="float32",
+    )  # fmt: skip
+    assert beyond(COST, UnderSettings(limits=True), limits) == (
+        "400 of 399 bytes (float32), by tight",
+        "95 of 94 parameters (float32), by few",
+        "1,000 of 999 MAC (network), by M",
+    )
+    assert beyond(COST, UnderSettings(macs=1000), limits) == ()
+
+
+def test_limits_of_a_study_are_lines_of_its_pictures():
+    assert bounds(UnderSettings(macs=5, int8_bytes=7, parameters=3)) == (
+        Bound("study.under", 7, "bytes"),
+        Bound("study.under", 5, "MAC"),
+    )
+    assert bounds(UnderSettings(limits=True)) == bounds(None) == ()
+
+
+def costing(macs: int) -> Cost:
+    return Cost(int8_bytes=1, parameters=1, macs=macs, judged_bytes=1, judged_parameters=1)
+
+
+@pytest.fixture
+def limited(study):
+    """The toy study with a limit that one of its arms breaks."""
+    study.add("      under: {macs: 100}\n")
+    study.costs = {"s/sgd": costing(101), "s/adam": costing(100)}
+    return study
+
+
+def test_an_arm_beyond_is_not_run_and_told_with_its_reason(limited, capsys):
+    assert limited("-s", "s") == 0
+    assert limited.names() == [("s/adam", 0), ("s/adam", 1)]
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "left out before training: sgd: 101 of 100 MAC (network), by study.under" in printed
+    assert "study s: 1 arms by 2 seeds" in printed
+    (out,) = limited.outcome["left_out"]
+    assert out == {
+        "name": "sgd",
+        "changes": "training.optimizer.SGD.learning_rate: 0.1",
+        "reasons": ["101 of 100 MAC (network), by study.under"],
+    }
+    assert [arm["name"] for arm in limited.outcome["arms"]] == ["adam"]
+
+
+def test_networks_are_counted_once(limited, tmp_path):
+    assert limited("-s", "s") == 0
+    (command,) = limited.asked
+    assert command[2:6] == ["-s", "s/sgd,s/adam", "--check_only", "--count_costs"]
+    before = limited.outcome
+    limited.made()
+    assert limited("-s", "s") == 0  # everything is found
+    assert (limited.names(), len(limited.asked)) == ([], 1)
+    assert limited.outcome == before
+    assert limited("-s", "s", "--overwrite") == 0
+    assert len(limited.asked) == 2
+
+
+def test_another_limit_is_another_study_of_the_same_runs(limited, tmp_path):
+    assert limited("-s", "s") == 0
+    first = (tmp_path / "runs/s/latest").resolve()
+    limited.made()
+    assert limited("-s", "s", "--override", "study.under.macs=101") == 0
+    assert (tmp_path / "runs/s/latest").resolve() != first
+    assert limited.names() == [("s/sgd", 0), ("s/sgd", 1)]
+    assert limited.outcome["left_out"] == []
+    kept = json.loads(((tmp_path / "runs/s/latest").resolve() / "costs.json").read_text())
+    assert kept["s/sgd"]["macs"] == 101
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["study.under.macs=99"], "study.under: every arm costs more than it allows: sgd: 101 of"),
+        (["study.baseline=sgd"], "study.baseline: 'sgd' costs more than study.under allows"),
+    ],
+)
+def test_nothing_is_run_where_no_arm_or_no_baseline_is_left(limited, capsys, overrides, words):
+    assert limited("-s", "s", "--override", *overrides) == 2
+    assert words in " ".join(capsys.readouterr().err.split())
+    assert limited.commands == []
+
+
+def test_a_search_leaves_such_arms_out_too(limited):
+    limited.add("      search: {learning_rates: [0.1, 0.01], epochs: 2, widen: 0}\n")
+    assert limited("-s", "s") == 0
+    assert {name.partition("@")[0] for name, _ in limited.names()} == {"s/adam"}

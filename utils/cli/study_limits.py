@@ -1,0 +1,145 @@
+"""Which arms of a study cost more than it allows: counted of their networks, before any run."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from utils.config.schema import LimitSettings
+from utils.config.study_section import StudySettings, UnderSettings
+from utils.errors import UserError
+from utils.files import read_json, write_json
+from utils.report.limits import KERAS_FLOAT16, NETWORK
+from utils.report.study_costs import Bound
+
+if TYPE_CHECKING:
+    from utils.config import Resolved
+    from utils.experiment import Job
+
+UNDER = "study.under"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a network costs, as far as can be told before it is trained.
+
+    Attributes:
+        int8_bytes: bytes of its parameters in int8, normalisation merged.
+        parameters: numbers in an exported file.
+        macs: multiply-accumulate operations for one clip.
+        judged_bytes: bytes of its parameters in what ``limits.format`` names.
+        judged_parameters: numbers in that.
+    """
+
+    int8_bytes: int
+    parameters: int
+    macs: int
+    judged_bytes: int
+    judged_parameters: int
+
+
+def cost_of(job: "Job") -> Cost:
+    """Build the network of a set and count it."""
+    from models.complexity import count
+    from models.footprint import estimate
+    from utils.experiment.networks import network_of
+
+    network, file = network_of(job), job.settings.limits.format
+    counted, exported = count(network), estimate(network)
+    of_keras = file == KERAS_FLOAT16
+    return Cost(
+        int8_bytes=exported.size("int8"),
+        parameters=exported.parameters,
+        macs=counted.macs,
+        judged_bytes=counted.keras_float16_bytes if of_keras else exported.size(file),
+        judged_parameters=counted.parameters if of_keras else exported.parameters,
+    )
+
+
+def beyond(cost: Cost, under: UnderSettings, limits: LimitSettings) -> tuple[str, ...]:
+    """What a network costs more than is allowed, a text for each limit that it breaks.
+
+    Args:
+        cost: of the network.
+        under: limits of the study.
+        limits: section of the arm, which counts where ``under.limits`` says so.
+    """
+    rules: list[tuple[Mapping[str, int], int, str, str]] = [
+        ({UNDER: under.int8_bytes or cost.int8_bytes}, cost.int8_bytes, "bytes", "int8"),
+        ({UNDER: under.parameters or cost.parameters}, cost.parameters, "parameters", "file"),
+        ({UNDER: under.macs or cost.macs}, cost.macs, "MAC", NETWORK),
+    ]
+    if under.limits:
+        rules += [
+            (limits.parameter_bytes, cost.judged_bytes, "bytes", limits.format),
+            (limits.parameters, cost.judged_parameters, "parameters", limits.format),
+            (limits.macs, cost.macs, "MAC", NETWORK),
+        ]
+    return tuple(
+        f"{value:,} of {allowed:,} {unit} ({judged}), by {name}"
+        for table, value, unit, judged in rules
+        for name, allowed in table.items()
+        if value > allowed
+    )
+
+
+def reasons_against(
+    study: StudySettings, arms: "Mapping[str, Resolved]", costs: Mapping[str, Cost]
+) -> dict[str, tuple[str, ...]]:
+    """What speaks against the arms that cost more than ``study.under`` allows, by name.
+
+    Args:
+        study: the section.
+        arms: as resolved, by name.
+        costs: of their networks, by set id.
+
+    Raises:
+        UserError: when that is every arm, or the one that others are shown as a ratio to.
+    """
+    if study.under is None:
+        return {}
+    out: dict[str, tuple[str, ...]] = {}
+    for name, arm in arms.items():
+        reasons = beyond(costs[arm.settings.set_id], study.under, arm.settings.limits)
+        out |= {name: reasons} if reasons else {}
+    if len(out) == len(arms):
+        told = "; ".join(f"{name}: {', '.join(reasons)}" for name, reasons in out.items())
+        raise UserError(f"study.under: every arm costs more than it allows: {told}.")
+    if study.baseline in out:
+        raise UserError(
+            f"study.baseline: '{study.baseline}' costs more than study.under allows; name an arm "
+            "that is run."
+        )
+    return out
+
+
+def write_costs(path: Path, costs: Mapping[str, Cost]) -> None:
+    """Keep what networks cost, by set id."""
+    write_json(path, {set_id: asdict(cost) for set_id, cost in costs.items()})
+
+
+def read_costs(path: Path) -> dict[str, Cost]:
+    """Read what ``write_costs`` wrote.
+
+    Raises:
+        UserError: for a file that is damaged.
+    """
+    return {set_id: Cost(**cost) for set_id, cost in read_json(path).items()}
+
+
+def bounds(under: UnderSettings | None) -> tuple[Bound, ...]:
+    """The study's own limits on bytes and operations, for pictures."""
+    found = []
+    if under is not None and under.int8_bytes:
+        found.append(Bound(UNDER, under.int8_bytes, "bytes"))
+    if under is not None and under.macs:
+        found.append(Bound(UNDER, under.macs, "MAC"))
+    return tuple(found)
+
+
+def decisive(under: UnderSettings | None, arms: "Mapping[str, Resolved]") -> dict[str, object]:
+    """What decides which arms are left out, for the identity of a study; empty: nothing does."""
+    if under is None:
+        return {}
+    limits = {name: arm.settings.limits.model_dump(mode="json") for name, arm in arms.items()}
+    return {"under": under.model_dump(mode="json"), "limits": limits}

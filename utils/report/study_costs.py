@@ -1,0 +1,154 @@
+"""What the networks of a study cost, beside how well they do; which of them no other beats."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from utils.report.limits import KERAS_FLOAT16
+from utils.report.results import Results, Verdict
+from utils.report.study_statistics import Spread
+
+Quantity = Literal["bytes", "MAC"]
+
+
+@dataclass(frozen=True)
+class RunCost:
+    """What the network of one run costs, and how its judged file did on the test part.
+
+    Attributes:
+        file: what ``limits.format`` names: an exported file, or Keras in float16.
+        size: bytes of its parameters that are not zero, as limits judge them; None where the file
+            was not exported.
+        macs: multiply-accumulate operations for one clip.
+        scores: of the file on the test part by name; those of the Keras model where it has none.
+        verdicts: on the limits of the set.
+    """
+
+    file: str
+    size: int | None
+    macs: int
+    scores: Mapping[str, float] = field(default_factory=dict)
+    verdicts: tuple[Verdict, ...] = ()
+
+    def of(self, quantity: Quantity) -> int | None:
+        """Its bytes, or its operations."""
+        return self.size if quantity == "bytes" else self.macs
+
+
+def run_cost(results: Results, file: str) -> RunCost | None:
+    """What a run costs.
+
+    Args:
+        results: of the run.
+        file: what ``limits.format`` names.
+
+    Returns:
+        None where no network was counted.
+    """
+    model, exported = results.model, results.exports.get(file)
+    if model is None:
+        return None
+    scores = exported.scores if exported and exported.scores else results.overall
+    size = None
+    if exported is not None:
+        size = exported.non_zero_bytes
+    elif file == KERAS_FLOAT16:
+        size = model.keras_float16_bytes
+    return RunCost(
+        file=file,
+        size=size,
+        macs=model.macs,
+        scores={key: value for key, value in scores.items() if value is not None},
+        verdicts=results.limits,
+    )
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """An arm that was not run, as its network costs more than ``study.under`` allows.
+
+    Attributes:
+        name: of the arm.
+        changes: what it differs by, as text.
+        reasons: what it has of what is allowed, one a limit that it breaks.
+    """
+
+    name: str
+    changes: str
+    reasons: tuple[str, ...]
+
+    @property
+    def sentence(self) -> str:
+        """For the console and the report."""
+        return f"left out before training: {self.name}: {'; '.join(self.reasons)}"
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A limit as a line in a picture.
+
+    Attributes:
+        name: of the limit.
+        allowed: the most.
+        quantity: what it is about.
+    """
+
+    name: str
+    allowed: int
+    quantity: Quantity
+
+
+@dataclass(frozen=True)
+class Point:
+    """An arm as a point of a picture.
+
+    Attributes:
+        name: of the arm.
+        cost: mean over the seeds.
+        validation: best value of the metric over the seeds.
+        test: score of the judged file over the seeds; None where nothing was tested.
+    """
+
+    name: str
+    cost: float
+    validation: Spread
+    test: Spread | None
+
+
+def front(points: Sequence[Point], mode: str) -> tuple[Point, ...]:
+    """The points that no other beats (Pareto's front), by their mean validation values.
+
+    A point beats another that costs no less and is no better, unless both are the same in both.
+
+    Args:
+        points: in any order.
+        mode: which way validation values are better, ``min`` or ``max``.
+
+    Returns:
+        Those on the front, from the cheapest to the dearest.
+    """
+    sign = 1 if mode == "max" else -1
+    worth = {point.name: sign * point.validation.mean for point in points}
+    kept = [
+        point
+        for point in points
+        if not any(
+            other.cost <= point.cost
+            and worth[other.name] >= worth[point.name]
+            and (other.cost < point.cost or worth[other.name] > worth[point.name])
+            for other in points
+        )
+    ]
+    return tuple(sorted(kept, key=lambda point: (point.cost, point.name)))
+
+
+def bounds_of(costs: Iterable[RunCost]) -> tuple[Bound, ...]:
+    """The limits on bytes and operations that the runs were judged by, each once."""
+    found: dict[Bound, None] = {}
+    for cost in costs:
+        for one in cost.verdicts:
+            if one.unit == "bytes":
+                found[Bound(one.name, one.allowed, "bytes")] = None
+            elif one.unit == "MAC":
+                found[Bound(one.name, one.allowed, "MAC")] = None
+    return tuple(found)

@@ -1,0 +1,95 @@
+"""What the arms of a study cost and how well they do: the table, and what it says in words."""
+
+from utils.report.limits import NOUNS
+from utils.report.measures import MISSING
+from utils.report.size import count, millions
+from utils.report.study import Study, StudyArm
+from utils.report.study_cells import Writer, mean_cell
+from utils.report.tables import Column, Row, Table
+
+
+def front_table(study: Study) -> Table:
+    """One row an arm, the cheapest first: sizes, operations, scores, on which front it is."""
+    write = Writer.of(value for arm in study.arms for value in arm.values.values())
+    score = study.main_score
+    files = study.files
+    limited = any(cost.verdicts for arm in study.arms for cost in arm.costs)
+    fronts = {
+        quantity: {point.name for point in study.front(quantity)} for quantity in study.quantities
+    }
+    columns = (
+        Column("Arm", words=True),
+        *((Column("File", words=True),) if len(files) > 1 else ()),
+        Column("Bytes" if len(files) > 1 else f"{files[0]} bytes", "Bytes"),
+        Column("MMAC"),
+        Column(f"Best {study.metric}", "Valid."),
+        *((Column(f"Test {score.in_text} {score.unit}".rstrip(), "Test"),) if score else ()),
+        Column("On the front", "Front", words=True),
+        *((Column("Broken limits", "Broken", words=True),) if limited else ()),
+    )
+    rows = []
+    for arm in sorted((arm for arm in study.arms if arm.costs), key=_dearness):
+        on = [NOUNS[quantity] for quantity, names in fronts.items() if arm.name in names]
+        cells = [
+            arm.name,
+            *((arm.costs[0].file,) if len(files) > 1 else ()),
+            count(_whole(arm.cost("bytes"))),
+            millions(_whole(arm.cost("MAC"))),
+            write.mean(arm.spread),
+            *((mean_cell(arm.file_score(score.key), score.number),) if score else ()),
+            ", ".join(on) or MISSING,
+            *((", ".join(arm.broken) or "none",) if limited else ()),
+        ]
+        rows.append(Row(tuple(cells), tone="good" if on else ""))
+    return Table("Cost and score", columns, tuple(rows), _note(study))
+
+
+def _dearness(arm: StudyArm) -> tuple[float, float, str]:
+    return arm.cost("bytes") or 0.0, arm.cost("MAC") or 0.0, arm.name
+
+
+def _whole(value: float | None) -> int | None:
+    return None if value is None else round(value)
+
+
+def _note(study: Study) -> str:
+    return (
+        "Bytes: of the parameters of the judged file that are not zero, mean over the seeds; the "
+        "test scores are of that file. On the front: no other arm costs less without being worse "
+        f"by its mean best {study.metric}, which is that of the network in Keras. Neighbours on it "
+        "may not be told apart by so few seeds. Test scores chose nothing here; whoever picks an "
+        "arm by them chooses on test clips, and can no longer report them."
+    )
+
+
+def front_findings(study: Study) -> tuple[str, ...]:
+    """Which arms no other beats, and which is best of those that keep every limit."""
+    told = [
+        f"On the front of {NOUNS[quantity]} and {study.metric}, the cheapest first: "
+        f"{', '.join(point.name for point in study.front(quantity))}."
+        for quantity in study.quantities
+    ]
+    keeping = [arm for arm in study.arms if arm.costs and arm.spread and not arm.broken]
+    if len(keeping) < len([arm for arm in study.arms if arm.costs]):
+        sign = 1 if study.mode == "max" else -1
+        means = [(sign * arm.spread.mean, arm.name) for arm in keeping if arm.spread]
+        best = max(means)[1] if means else "none"
+        told.append(f"Best by {study.metric} of the arms that keep every limit: {best}.")
+    return tuple(told)
+
+
+def left_out_table(study: Study) -> Table:
+    """One row an arm that was not run, and what it costs more than is allowed."""
+    columns = (
+        Column("Arm", words=True),
+        Column("Differs by", words=True),
+        Column("Costs more than allowed", words=True),
+    )
+    rows = tuple(
+        Row((one.name, one.changes or "nothing", "; ".join(one.reasons))) for one in study.left_out
+    )
+    note = (
+        "Counted of the network before any training; what was trained is judged by its own file. "
+        "Zeros that a training would make are not foreseen."
+    )
+    return Table("Left out before training", columns, rows, note)
