@@ -70,7 +70,9 @@ def chain(steps: Sequence[AugmentStep], *, sample_rate: int) -> Augment | None:
     def augment(batch: "tf.Tensor", targets: Any, seed: "tf.Tensor") -> tuple["tf.Tensor", Any]:
         import tensorflow as tf
 
-        device, targets = (targets[DEVICE], targets[LABELS]) if asked else (None, targets)
+        device: Any = None
+        if asked:
+            device, targets = targets[DEVICE], targets[LABELS]
         for number, (draw, apply, places) in enumerate(stages):
             drawn = draw(tf.random.fold_in(seed, number), tf.shape(batch)[0])
             if places:

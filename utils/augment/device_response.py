@@ -49,7 +49,7 @@ def from_settings(
         DataError: for a folder that is missing or empty.
         AudioError: for a file that is broken or silent.
     """
-    responses = partial(draw_responses, sample_rate=sample_rate)
+    responses: Drawn = partial(draw_responses, sample_rate=sample_rate)
     if settings.folder is not None:
         responses = measured(Path(settings.folder), sample_rate=sample_rate)
     return partial(draw, responses=responses, probability=settings.probability), apply
