@@ -57,9 +57,9 @@ sets:
   - set_id: tiny_aug
     based_on: tiny
     augment:
-      - Noise: {{probability: 1.0}}
-      - Shift: {{max_seconds: 0.1}}
-      - PitchShift: {{max_semitones: 1.0}}
+      [Noise: {{probability: 1.0}}, Shift: {{max_seconds: 0.1}},
+      PitchShift: {{max_semitones: 1.0}}, DeviceResponse: {{devices: [a]}}]
+    training: {{ema: 0.9}}
 """
 
 WORDS = ("down", "go", "no", "off", "up", "yes")

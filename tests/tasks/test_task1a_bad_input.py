@@ -27,6 +27,8 @@ pytestmark = pytest.mark.smoke
         (("--override", "training.loss=sparse_categorical_crossentropy"), "training.loss"),
         (("--override", "model.layers=[Conv2D: {filters: 10, kernel_size: 3}]"), "output"),
         (("--override", "training.batch_size=0"), "batch_size"),
+        (("--override", "augment=[DeviceResponse: {folder: nowhere}]"), "nowhere is no folder"),
+        (("--override", "augment=[DeviceResponse: {devices: [z]}]"), "no training clip is of"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_status_2(script, tau, tiny, capsys, arguments, words):

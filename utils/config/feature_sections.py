@@ -4,7 +4,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from utils.config.fields import AsGiven, Count, Fraction, Positive, Section, Step, misplaced
+from utils.config.fields import (
+    AsGiven,
+    Count,
+    Fraction,
+    Many,
+    Positive,
+    Section,
+    Step,
+    misplaced,
+)
 
 
 class AudioSettings(Section):
@@ -150,7 +159,7 @@ class NoiseSettings(Section):
 
 
 class ShiftSettings(Section):
-    """Circular shift in time."""
+    """Circular shift in time (time roll): what leaves at one end enters at the other."""
 
     max_seconds: Positive = Field(1.0, description="largest shift to either side")
     probability: Fraction = Field(0.5, description="share of the clips")
@@ -161,6 +170,22 @@ class PitchShiftSettings(Section):
 
     max_semitones: Positive = Field(2.0, description="largest shift up or down")
     probability: Fraction = Field(0.5, description="share of the clips")
+
+
+class DeviceResponseSettings(Section):
+    """Another recording device: convolution with an impulse response, at the clip's own level."""
+
+    folder: str | None = Field(
+        None,
+        description="wav files of measured responses (MicIRP has some), in it and below, relative "
+        "to --data; null: responses of small microphones, drawn anew for each clip",
+    )
+    devices: Many[str] = Field(
+        (),
+        description="recording devices whose clips are taken; published systems take the clean one "
+        "alone, [a]; []: clips of all devices",
+    )
+    probability: Fraction = Field(0.4, description="share of these clips")
 
 
 class MixupSettings(Section):
@@ -184,6 +209,7 @@ class AugmentStep(Step):
     Noise: NoiseSettings | None = None
     Shift: ShiftSettings | None = None
     PitchShift: PitchShiftSettings | None = None
+    DeviceResponse: DeviceResponseSettings | None = None
     Mixup: MixupSettings | None = None
     BetweenClass: BetweenClassSettings | None = None
 

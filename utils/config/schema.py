@@ -25,6 +25,7 @@ from utils.config.feature_sections import (
     AudioSettings,
     AugmentStep,
     BetweenClassSettings,
+    DeviceResponseSettings,
     FeatureSettings,
     MixupSettings,
     NoiseSettings,
@@ -50,6 +51,7 @@ __all__ = [
     "BetweenClassSettings",
     "ColumnSettings",
     "DatasetSettings",
+    "DeviceResponseSettings",
     "EvaluationSettings",
     "ExportSettings",
     "FeatureSettings",
@@ -168,6 +170,12 @@ class TrainingSettings(Section):
         ("categorical_accuracy",), description="Keras metrics by name, columns of history.csv"
     )
     select: SelectSettings = Field(default_factory=lambda: SelectSettings())
+    ema: Annotated[float, Field(gt=0.0, lt=1.0)] | None = Field(
+        None,
+        description="momentum (such as 0.999) of a moving average of the weights over the steps, "
+        "batch statistics included, without bias towards the start; validation judges the average, "
+        "and it is kept; null: none",
+    )
     patience: Count | None = Field(
         None,
         description="stop after so many epochs without a better `select.metric`; null: never",

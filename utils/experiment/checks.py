@@ -4,6 +4,7 @@ from typing import Any
 
 from utils import export, training
 from utils.config.event_sections import PostprocessSettings
+from utils.experiment.augmentation import check_responses
 from utils.experiment.event_judging import EventJudge
 from utils.experiment.event_learning import EventLearning, StepGrid
 from utils.experiment.event_needs import check_settings, only_fold, steps_of
@@ -29,6 +30,7 @@ def check_clips(job: Job) -> None:
     limits.require_judged(settings.limits, formats=settings.export.files)
     refuse(settings, OF_EVENTS, "is for networks of sound events; leave it out here.")
     refuse(settings, OF_SEPARATION, "is for networks that separate sources; leave it out here.")
+    check_responses(job)
     representation = from_settings(settings.audio, settings.features)
     Refinement.of(representation, shifts_seconds=settings.evaluation.shifts_seconds)
     if settings.export.samples:

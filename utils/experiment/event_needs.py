@@ -56,6 +56,11 @@ def check_settings(settings: Settings) -> None:
         raise ConfigError(
             "training.strategy: networks of sound events train on one device; take single."
         )
+    if settings.training.teacher and settings.training.ema is not None:
+        raise ConfigError(
+            "training.ema: the mean teacher is a moving average of the weights already; leave it "
+            "out, or set training.teacher to null."
+        )
     of_a_teacher = {} if settings.training.teacher else {"view_augment": ()}
     unread = {**OF_CLIPS, **OF_SEPARATION, **of_a_teacher}
     refuse(settings, unread, "has no effect on networks of sound events; leave it out.")

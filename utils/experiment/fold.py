@@ -105,7 +105,7 @@ class FoldExperiment:
     def train(self) -> None:
         """Train; leaves model.keras, normaliser.json, history.csv and training.json."""
         makes = ("model.keras", "normaliser.json", "history.csv", "training.json")
-        with self.place.stage("training", makes=makes, inputs=self.features.key) as stage:
+        with self.place.stage("training", makes=makes, inputs=self.learning.stage_key) as stage:
             if stage.needed:
                 stage.earlier_seconds = self._train()
 

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from utils import pipeline, targets, training
-from utils.augment import Augment, chain
+from utils.augment import DEVICE, LABELS, Augment, asked_devices, chain
 from utils.config.feature_sections import NormaliseSettings
 from utils.config.schema import TrainingSettings
 from utils.console import bar
 from utils.datasets import Clip, Fold
 from utils.datasets.mixture_folders import identity_of
+from utils.experiment.augmentation import located_steps, responses_state
 from utils.experiment.job import Job
 from utils.features import (
     AnyNormaliser,
@@ -27,6 +28,7 @@ from utils.features import (
 )
 from utils.features.graph import front_end
 from utils.files import digest
+from utils.pipeline.sources import Targets
 
 if TYPE_CHECKING:
     import keras
@@ -105,7 +107,12 @@ class Learning:
             DataError: for a file that has vanished.
         """
         clips = (*self.fold.train, *self.fold.validation)
-        return learnt_key(self.job, self.features.stores, clips)
+        return learnt_key(self.job, self.features.stores, clips) + responses_state(self.job)
+
+    @property
+    def stage_key(self) -> str:
+        """The same by the features of all clips, for the record of stages."""
+        return self.features.key + responses_state(self.job)
 
     @cached_property
     def source(self) -> pipeline.Source | pipeline.Mixtures:
@@ -115,7 +122,7 @@ class Learning:
         store = self.features.store if waveforms is None else waveforms
         rows = store.rows(clips)
         if mixing is None:
-            return pipeline.Source(store.array, rows, self._targets(clips))
+            return pipeline.Source(store.array, rows, self._training_targets(clips))
         return pipeline.Mixtures(
             array=store.array,
             rows=rows,
@@ -135,6 +142,15 @@ class Learning:
 
     def _targets(self, clips: Sequence[Clip]) -> np.ndarray:
         return targets.encode(clips, classes=self.job.data.classes, kind=self.job.target)
+
+    def _training_targets(self, clips: Sequence[Clip]) -> Targets:
+        """Labels, and the clips' devices where an augmentation asks for them."""
+        asked, labels = asked_devices(self.job.settings.augment), self._targets(clips)
+        if not asked:
+            return labels
+        places = {name: place for place, name in enumerate(asked)}
+        found = [places.get(clip.device or "", -1) for clip in clips]
+        return {LABELS: labels, DEVICE: np.array(found, dtype=np.int32)}
 
     def fit_normaliser(self) -> AnyNormaliser | None:
         """The normaliser of the settings, with the statistics of the training clips."""
@@ -217,8 +233,7 @@ class Learning:
     @property
     def augment(self) -> Augment | None:
         """The set's augmentations as one TensorFlow function; None without any."""
-        settings = self.job.settings
-        return chain(settings.augment, sample_rate=settings.audio.sample_rate)
+        return chain(located_steps(self.job), sample_rate=self.job.settings.audio.sample_rate)
 
 
 def _preparation(

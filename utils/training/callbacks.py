@@ -24,6 +24,7 @@ from rich.progress import Progress as ProgressBar
 from utils.config.schema import TrainingSettings
 from utils.errors import UserError
 from utils.files import write_json, write_text
+from utils.training.average import WeightAverage
 from utils.training.checkpoint import Progress, save
 from utils.training.schedule import plateau_rate
 from utils.training.steps import DIVERGED, Meter, Step, StepLog
@@ -44,6 +45,30 @@ class Judge(keras.callbacks.Callback):
         """Score the epoch."""
         if logs is not None:
             logs.update(self.judge(self.model))
+
+
+class Average(keras.callbacks.Callback):
+    """Average the weights step by step, and let validation batches judge the average.
+
+    Args:
+        average: of the model's weights.
+    """
+
+    def __init__(self, average: WeightAverage) -> None:
+        super().__init__()
+        self.average = average
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Take in the weights after a step."""
+        self.average.update()
+
+    def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Put the average into the network."""
+        self.average.enter()
+
+    def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Put the weights that are trained back."""
+        self.average.leave()
 
 
 class LogSteps(keras.callbacks.Callback):
@@ -90,12 +115,20 @@ class KeepState(keras.callbacks.Callback):
         settings: the section ``training``: which epoch counts as the best, when to stop, how often
             a checkpoint is written. The state after the last epoch is always saved.
         steps: batches per epoch.
+        average: of the weights, which is kept in their place and saved beside them.
     """
 
     def __init__(
-        self, *, folder: Path, progress: Progress, settings: TrainingSettings, steps: int
+        self,
+        *,
+        folder: Path,
+        progress: Progress,
+        settings: TrainingSettings,
+        steps: int,
+        average: WeightAverage | None = None,
     ) -> None:
         super().__init__()
+        self.average = average
         self.steps, self.rate = steps, math.nan
         self.folder = folder
         self.progress = progress
@@ -129,13 +162,13 @@ class KeepState(keras.callbacks.Callback):
         if number > self.select.after_epoch and self._is_better(row[self.select.metric]):
             self.progress.best_epoch = number
             self.progress.best_value = row[self.select.metric]
-            self.progress.best_weights = self.model.get_weights()
+            self.progress.best_weights = (self.average or self.model).get_weights()
         self.progress.seconds = self.earlier + time.monotonic() - self.start
         write_history(self.folder / "history.csv", self.progress.history)
         self.model.stop_training = self.progress.gave_up(self.settings)
         last = self.model.stop_training or number == self.settings.epochs
         if last or number % self.settings.checkpoint_epochs == 0:
-            save(self.folder / "checkpoint.npz", self.model, self.progress)
+            save(self.folder / "checkpoint.npz", self.model, self.progress, self.average)
 
     def _is_better(self, value: float) -> bool:
         best = self.progress.best_value

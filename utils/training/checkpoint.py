@@ -2,7 +2,8 @@
 
 A checkpoint is one ``.npz`` file without pickled objects: every variable of the model (weights,
 batch-norm statistics, the state of each dropout's random generator), every variable of the
-optimiser (moments, step count), the best weights so far, and a JSON record of the epochs.
+optimiser (moments, step count), the average of the weights if there is one, the best weights so
+far, and a JSON record of the epochs.
 """
 
 import json
@@ -16,11 +17,14 @@ import numpy as np
 from utils.config.schema import TrainingSettings
 from utils.errors import UserError
 from utils.files import whole_file
+from utils.training.average import WeightAverage
 
 if TYPE_CHECKING:
     import keras
 
 Arrays = list[np.ndarray]
+
+_STATES = ("model", "optimizer", "average", "best")
 
 
 @dataclass
@@ -59,16 +63,21 @@ class Progress:
         return len(self.history) - since >= settings.patience
 
 
-def save(path: Path, model: "keras.Model", progress: Progress) -> None:
+def save(
+    path: Path, model: "keras.Model", progress: Progress, average: WeightAverage | None = None
+) -> None:
     """Write the state after an epoch, whole or not at all.
 
     Args:
         path: the checkpoint file.
         model: a compiled model whose optimiser is built.
         progress: what is known besides the variables.
+        average: of the model's weights, if there is one.
     """
     arrays = {f"model_{i}": _value(v) for i, v in enumerate(model.variables)}
     arrays |= {f"optimizer_{i}": _value(v) for i, v in enumerate(model.optimizer.variables)}
+    if average is not None:
+        arrays |= {f"average_{i}": _value(v) for i, v in enumerate(average.variables)}
     arrays |= {f"best_{i}": array for i, array in enumerate(progress.best_weights)}
     record = {
         "history": progress.history,
@@ -82,12 +91,15 @@ def save(path: Path, model: "keras.Model", progress: Progress) -> None:
         np.savez(stream, allow_pickle=False, **arrays)
 
 
-def restore(path: Path, model: "keras.Model", *, inputs: str) -> Progress | None:
+def restore(
+    path: Path, model: "keras.Model", average: WeightAverage | None = None, *, inputs: str
+) -> Progress | None:
     """Put a saved state back into a freshly compiled model.
 
     Args:
         path: the checkpoint file.
         model: the same network, compiled the same way; its optimiser is built here.
+        average: of the model's weights, if they are averaged.
         inputs: identity of what is learnt from.
 
     Returns:
@@ -100,7 +112,7 @@ def restore(path: Path, model: "keras.Model", *, inputs: str) -> Progress | None
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             record: dict[str, Any] = json.loads(file["record"].tobytes())
-            states = {name: _numbered(file, name) for name in ("model", "optimizer", "best")}
+            states = {name: _numbered(file, name) for name in _STATES}
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         raise UserError(
             f"{path}: not a usable checkpoint ({error}); delete it to train anew."
@@ -110,6 +122,7 @@ def restore(path: Path, model: "keras.Model", *, inputs: str) -> Progress | None
     model.optimizer.build(model.trainable_variables)
     _assign(path, model.variables, states["model"])
     _assign(path, model.optimizer.variables, states["optimizer"])
+    _assign(path, [] if average is None else average.variables, states["average"])
     return Progress(
         history=record["history"],
         best_epoch=record["best_epoch"],

@@ -210,6 +210,11 @@ def make_optimizer(settings: dict[str, dict[str, Any]]) -> "keras.optimizers.Opt
             raise ConfigError(
                 f"{path}.{name}: no argument {argument!r}.{_nearest(argument, allowed)}"
             )
+    if (arguments or {}).get("use_ema"):
+        raise ConfigError(
+            f"{path}.{name}.use_ema: no epoch would be judged by the optimiser's own average; "
+            "leave it out and set training.ema to its momentum."
+        )
     try:
         return kind(**(arguments or {}))
     except (TypeError, ValueError) as error:

@@ -10,6 +10,7 @@ from utils.config.schema import TrainingSettings
 from utils.errors import UserError
 from utils.pipeline import drawing
 from utils.training import checkpoint
+from utils.training.average import WeightAverage
 from utils.training.compiling import compile_model, first_rate
 from utils.training.devices import check_batch_size, device_strategy, precision
 from utils.training.steps import NAME, Meter, StepLog, metered, require_loggable
@@ -27,7 +28,7 @@ class Trained:
     Attributes:
         model: the network with the best epoch's weights, in float32.
         history: one row per epoch: epoch (from 1), loss, metrics and their ``val_`` twins, and the
-            learning rate of the epoch's last step.
+            learning rate of the epoch's last step. With ``ema``, the twins are of the average.
         best_epoch: epoch of the weights; the last one where no epoch competed.
         stopped_early: whether ``patience`` ended the training before its last epoch.
         seconds: time spent on all epochs, by this process and those before it.
@@ -99,20 +100,23 @@ def fit(
     with precision(settings.mixed_precision), strategy.scope():
         judged = validation.columns if isinstance(validation, Judge) else ()
         model = compile_model(build(), settings, steps=steps, judged=judged)
+        average = None
+        if settings.ema is not None:
+            average = WeightAverage(model, momentum=settings.ema)
         found = None
         if state_file.exists():
-            found = checkpoint.restore(state_file, model, inputs=inputs)
+            found = checkpoint.restore(state_file, model, average, inputs=inputs)
             if found is None and console is not None:
                 console.print("What it learns from has changed; training starts anew.")
         progress = checkpoint.Progress.new(inputs) if found is None else found
     first_epoch, earlier_seconds = len(progress.history), progress.seconds
     if first_epoch < settings.epochs and not progress.gave_up(settings):
         _run_epochs(
-            model, batches(first_epoch), validation, progress,
+            model, batches(first_epoch), validation, progress, average,
             steps=steps, settings=settings, folder=folder, console=console, tensorboard=tensorboard,
         )  # fmt: skip
     best = build()
-    best.set_weights(progress.best_weights or model.get_weights())
+    best.set_weights(progress.best_weights or (average or model).get_weights())
     return Trained(
         model=best,
         history=tuple(progress.history),
@@ -128,6 +132,7 @@ def _run_epochs(
     batches: "tf.data.Dataset",
     validation: "tf.data.Dataset | Judge",
     progress: checkpoint.Progress,
+    average: WeightAverage | None,
     *,
     steps: int,
     settings: TrainingSettings,
@@ -140,7 +145,9 @@ def _run_epochs(
 
     first_epoch = len(progress.history)
     judge = validation if isinstance(validation, Judge) else None
-    callbacks: list[Any] = [] if judge is None else [own.Judge(judge.score)]
+    callbacks: list[Any] = [] if average is None else [own.Average(average)]
+    if judge is not None:
+        callbacks.append(own.Judge(judge.score if average is None else average.judged(judge.score)))
     heard: AbstractContextManager[Any] = nullcontext()
     if settings.log_steps:
         log = StepLog(folder / NAME, number=settings.log_steps, done=first_epoch * steps)
@@ -148,7 +155,9 @@ def _run_epochs(
         heard = metered(model, meter)
         callbacks.append(own.LogSteps(log=log, meter=meter, steps=steps))
     callbacks.append(
-        own.KeepState(folder=folder, progress=progress, settings=settings, steps=steps)
+        own.KeepState(
+            folder=folder, progress=progress, settings=settings, steps=steps, average=average
+        )
     )
     if settings.schedule.kind == "plateau" and (highest := first_rate(settings)) is not None:
         callbacks.append(own.FallOnPlateau(progress=progress, settings=settings, highest=highest))

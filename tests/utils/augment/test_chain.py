@@ -9,6 +9,7 @@ from utils.augment.partners import mix_targets
 from utils.config.schema import (
     AugmentStep,
     BetweenClassSettings,
+    DeviceResponseSettings,
     MixupSettings,
     NoiseSettings,
     PitchShiftSettings,
@@ -20,6 +21,7 @@ CLIPWISE = (
     AugmentStep(Noise=NoiseSettings(probability=0.7)),
     AugmentStep(Shift=ShiftSettings(max_seconds=0.05, probability=0.7)),
     AugmentStep(PitchShift=PitchShiftSettings(probability=0.7)),
+    AugmentStep(DeviceResponse=DeviceResponseSettings(probability=0.7)),
 )
 MIXING = (
     AugmentStep(Mixup=MixupSettings(alpha=1.0, probability=0.7)),

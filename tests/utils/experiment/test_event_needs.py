@@ -57,6 +57,7 @@ UNFIT = {
     "view_augment.power": {"view_augment": ["FilterAugment"], "features": {"power": 2}},
     "feature_augment": {"feature_augment": [{"FrameShift": {}}, {"TimeMask": {}}], **LOUDNESS},
     "training.parts": {"training": {"parts": None}},
+    "training.ema": {"training": {"ema": 0.9}},
     "augment": {"augment": ["Noise"]},
     "training.metrics": {"training": {"metrics": ["accuracy"]}},
     "training.folds": {"training": {"folds": 2}},

@@ -10,6 +10,8 @@ import soundfile
 from utils import mixing, pipeline
 from utils.config.schema import MixingSettings, Settings
 from utils.datasets import DataSet, Fold
+from utils.errors import ConfigError, DataError
+from utils.experiment.augmentation import check_responses
 from utils.experiment.learning import Learning, needs_waveforms, waveform_of
 from utils.features import ClipImage, ClipNormaliser, Normaliser, from_settings
 from utils.targets import encode
@@ -85,6 +87,78 @@ def test_where_training_acts_on_samples_it_learns_from_samples(augmented, job, l
     assert found.augment is not None
     assert found.validation.array.shape[1:] == (4, 9)
     assert learning(job).augment is None
+
+
+DIRS = Settings.model_validate(
+    {
+        "set_id": "x", "model": {"use": "x"},
+        "augment": [{"DeviceResponse": {"folder": "dirs", "devices": ["a"], "probability": 1.0}}],
+    }
+)  # fmt: skip
+
+
+@pytest.fixture
+def devices(job, tmp_path):
+    """Training clips of devices a, b and none that is known; one impulse response."""
+    (tmp_path / "dirs").mkdir()
+    soundfile.write(tmp_path / "dirs" / "a.wav", [0.5, 0.25], 1000, subtype="FLOAT")
+    fold = job.data.folds[0]
+    train = tuple(
+        replace(clip, device=name) for clip, name in zip(fold.train, ("b", "a", None), strict=True)
+    )
+    data = replace(job.data, folds=(replace(fold, train=train),))
+    settings = job.settings.model_copy(update={"augment": DIRS.augment})
+    return replace(job, data=data, settings=settings)
+
+
+def test_clips_of_some_devices_are_heard_through_another(devices, learning):
+    found = learning(devices)
+    (batch, truth), *_ = pipeline.training_batches(
+        found.source, batch_size=3, seed=0, first_epoch=0, epochs=1, augment=found.augment,
+        memory_gb=1.0,
+    )  # fmt: skip
+    clips = devices.data.folds[0].train
+    labels = encode(clips, classes=CLASSES, kind="distribution")
+    order = [int(np.abs(labels - row).sum(axis=1).argmin()) for row in truth.numpy()]
+    assert sorted(order) == [0, 1, 2]
+    before = samples_of(clips)[order]
+    same = (batch.numpy() == before).all(axis=1)
+    np.testing.assert_array_equal(same, [clips[number].device != "a" for number in order])
+
+
+def test_other_responses_are_another_training(devices, learning, tmp_path):
+    found = learning(devices)
+    keys = [(found.key, found.stage_key)]
+    soundfile.write(tmp_path / "dirs" / "b.wav", [0.5], 1000, subtype="FLOAT")
+    again = Learning(found.job, found.fold, found.features)
+    keys.append((again.key, again.stage_key))
+    without = devices.settings.model_copy(update={"augment": NOISE.augment})
+    plain = Learning(replace(devices, settings=without), found.fold, found.features)
+    keys.append((plain.key, plain.stage_key))
+    assert all(len(set(column)) == 3 for column in zip(*keys, strict=True))
+    assert plain.stage_key == found.features.key
+
+
+def changed_augment(job, *steps):
+    augment = Settings.model_validate(
+        {"set_id": "x", "model": {"use": "x"}, "augment": list(steps)}
+    ).augment
+    return replace(job, settings=job.settings.model_copy(update={"augment": augment}))
+
+
+def test_responses_that_fit_no_clip_or_come_too_late_are_refused(devices, words, job):
+    of_a = {"DeviceResponse": {"devices": ["a"]}}
+    check_responses(devices)
+    check_responses(changed_augment(devices, of_a, "Mixup"))
+    check_responses(changed_augment(devices, "Mixup", "DeviceResponse"))
+    with pytest.raises(ConfigError, match=r"no training clip is of device 'c'; words has a, b\."):
+        check_responses(changed_augment(devices, {"DeviceResponse": {"devices": ["c"]}}))
+    with pytest.raises(ConfigError, match="has none that are known"):
+        check_responses(changed_augment(replace(job, data=words), of_a))
+    with pytest.raises(ConfigError, match="stands behind Mixup"):
+        check_responses(changed_augment(devices, "Mixup", of_a))
+    with pytest.raises(DataError, match="nowhere is no folder"):
+        check_responses(changed_augment(devices, {"DeviceResponse": {"folder": "nowhere"}}))
 
 
 def test_words_are_mixed_each_with_its_class_and_speaker(job, words, learning):
