@@ -78,7 +78,7 @@ def results(
 def model(console: "Console", job: "Job") -> None:
     """Print the network's layers with parameters and operations."""
     from utils.experiment.facts import model_facts
-    from utils.experiment.fold import build_network
+    from utils.experiment.network import build_network
     from utils.experiment.separation_checks import build_separator
     from utils.features import from_settings
     from utils.features.heard import heard_by
