@@ -307,6 +307,12 @@ def augmentation_text(steps: Iterable[AugmentStep]) -> str | None:
     return ", ".join(dict.fromkeys(words)) or None
 
 
+def management_text(*, pruned: bool, quantised: bool) -> str | None:
+    """List what keeps the network small, in the challenge's words."""
+    words = [*("pruning",) * pruned, *("weight quantization",) * quantised]
+    return ", ".join(words) or None
+
+
 def method_text(layer_types: Iterable[str]) -> str:
     """Name the kind of network by its layers' class names: CNN, RNN, CRNN or MLP."""
     types = tuple(layer_types)

@@ -15,6 +15,7 @@ from utils.evaluation.submission import (
     SubmissionFacts,
     augmentation_text,
     features_text,
+    management_text,
     meta_of,
     method_text,
     write_pair,
@@ -164,6 +165,9 @@ def test_texts_in_the_words_of_the_challenge():
     assert augmentation_text(()) is None
     steps = [AugmentStep(Noise=NoiseSettings()), AugmentStep(PitchShift=PitchShiftSettings())]
     assert augmentation_text([*steps, steps[0]]) == "noise, pitch shift"
+    assert management_text(pruned=False, quantised=False) is None
+    assert management_text(pruned=True, quantised=False) == "pruning"
+    assert management_text(pruned=True, quantised=True) == "pruning, weight quantization"
 
 
 @pytest.mark.parametrize(

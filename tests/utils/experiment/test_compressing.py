@@ -102,6 +102,8 @@ def test_every_step_leaves_a_network_and_a_row(compressing, run_in, tmp_path, mo
     for step in ("channels", "zeros", "qat"):
         name = f"{step}/history.csv"
         assert (folder / name).read_text() == (tmp_path / "killed" / name).read_text()
+    monkeypatch.setattr("utils.experiment.compressing._STEPS", {})  # no step is taken again
+    assert run_in(job, "killed")[1].steps == again.results().steps
 
 
 def end_twice(job, run_in, monkeypatch):
@@ -129,6 +131,7 @@ def assert_networks(folder, fold):
     assert fold.networks["trained"] == folder / "trained.keras"
     assert shares_of_zeros(folder / "channels.keras") == [0.0, 0.0]
     assert shares_of_zeros(folder / "model.keras") == [0.5, 0.5]
+    assert (folder / "trained.metadata.json").exists()
     temperatures = {read_metadata(path).temperature for path in fold.networks.values()}
     assert len(temperatures) == 3  # each is calibrated
 
