@@ -51,9 +51,9 @@ def compressing(job, data):
 
 @pytest.fixture
 def run_in(tmp_path):
-    """Run all stages of a job in a folder; give the experiment and its results."""
+    """Run all stages of a job in a folder, or those that train; give the experiment."""
 
-    def run(job, name):
+    def run(job, name, *, trained=False):
         opened = open_run(
             tmp_path / name, parameters={}, data="words", identity="data", source=Source("", {}),
             console=job.console,
@@ -64,8 +64,11 @@ def run_in(tmp_path):
                 score=lambda found, _: score_words(found, classes=job.data.classes, bootstrap=0),
             )  # fmt: skip
             done.extract()
-            done.run_folds()
-            return done, done.results()
+            if trained:
+                done.folds[0].train()
+            else:
+                done.run_folds()
+            return done
 
     return run
 
@@ -79,7 +82,8 @@ def shares_of_zeros(path):
 def test_every_step_leaves_a_network_and_a_row(compressing, run_in, tmp_path, monkeypatch):
     job = compressing(formats=["int8"], qat={"epochs": 1} | QUICK)
     check_clips(job)
-    done, results = run_in(job, "run")
+    done = run_in(job, "run")
+    results = done.results()
     folder, fold = tmp_path / "run", done.folds[0]
     names = ["trained", "channels", "zeros", "int8", "int8_qat"]
     assert [step.name for step in results.steps] == names
@@ -95,15 +99,16 @@ def test_every_step_leaves_a_network_and_a_row(compressing, run_in, tmp_path, mo
     assert [row.cells[0] for row in table.rows] == names
     assert table.rows[1].cells[1] == f"{results.steps[1].parameters:,}"
     end_twice(job, run_in, monkeypatch)
-    again, _ = run_in(job, "killed")
-    for one, other in zip(fold.networks.values(), again.folds[0].networks.values(), strict=True):
-        for old, new in zip(load_keras(one).weights, load_keras(other).weights, strict=True):
+    (again,) = run_in(job, "killed", trained=True).folds
+    for name, path in fold.networks.items():
+        pair = load_keras(path).weights, load_keras(again.networks[name]).weights
+        for old, new in zip(*pair, strict=True):
             np.testing.assert_array_equal(np.array(old), np.array(new))
-    for step in ("channels", "zeros", "qat"):
+    for step in ("channels", "zeros"):
         name = f"{step}/history.csv"
         assert (folder / name).read_text() == (tmp_path / "killed" / name).read_text()
     monkeypatch.setattr("utils.experiment.compressing._STEPS", {})  # no step is taken again
-    assert run_in(job, "killed")[1].steps == again.results().steps
+    assert run_in(job, "run").results().steps == results.steps
 
 
 def end_twice(job, run_in, monkeypatch):
@@ -120,7 +125,7 @@ def end_twice(job, run_in, monkeypatch):
     monkeypatch.setattr(KeepState, "on_epoch_end", killed)
     for _ in range(2):
         with pytest.raises(KilledError):
-            run_in(job, "killed")
+            run_in(job, "killed", trained=True)
     assert not ends
 
 
