@@ -125,7 +125,7 @@ def steps_table(results: Results) -> Table:
         Column("Parameters", "Param."),
         Column("Non-zero"),
         Column("Bytes"),
-        Column("Non-zero bytes", "Non-zero"),
+        Column("Non-zero bytes", "Bytes ≠ 0"),
         Column("MMAC"),
         *(Column(m.heading, m.short_heading) for m in measures),
         Column(f"ms per {use.takes}", "ms"),
