@@ -78,6 +78,23 @@ def test_sets_are_compared_in_one_table_and_one_plot(script, tau, tiny, tmp_path
     assert "tiny_deeper" in capsys.readouterr().out
 
 
+def test_a_smaller_network_is_told_step_by_step(script, tau, tiny, tmp_path, capsys):
+    steps = "{channels: {share: 0.5, epochs: 2}, zeros: {epochs: 2}}"
+    arguments = ("-s", "tiny", "-p", tiny, "--data", tau, "--override", f"compression={steps}")
+    assert script(*arguments, "export.formats=[int8]", "training.epochs=2") == 0
+    folder = tmp_path / "runs" / "tiny" / "latest"
+    rows = {step.name: step for step in scores_of(tmp_path).steps}
+    assert list(rows) == ["trained", "channels", "zeros", "int8"]
+    assert rows["channels"].macs == rows["trained"].macs // 2
+    assert rows["zeros"].non_zero < 0.7 * rows["channels"].non_zero
+    assert all({"accuracy", "log_loss"} <= set(row.scores) for row in rows.values())
+    assert (folder / "trained.keras").exists()
+    printed = capsys.readouterr().out
+    for text in (printed, (folder / "report.html").read_text()):
+        assert "Steps" in text
+        assert f"{rows['channels'].parameters:,}" in text
+
+
 def test_check_limits_tells_by_the_exit_status(script, tau, tiny):
     arguments = ("-s", "tiny", "-p", tiny, "--data", tau, "--check_limits", "--override")
     epochs = "training.epochs=1"

@@ -28,9 +28,12 @@ DEMO_NOTE = (
 )
 DETERMINING = (
     "dataset", "audio", "features", "augment", "feature_augment", "view_augment", "segments",
-    "model", "models", "training", "export",
+    "model", "models", "training", "compression", "export",
 )  # fmt: skip
-"""Sections that decide what is trained and exported; the others may change without a new run."""
+"""Sections that decide what is trained and exported; the others may change without a new run.
+
+One that is null decides nothing.
+"""
 _OF_DATA = {"dataset", "audio", "segments"}  # sections that decide what is loaded
 
 
@@ -236,7 +239,7 @@ class Runs:
 def determining(resolved: "Resolved") -> dict[str, Any]:
     """What decides the folder of a run: what is trained and exported."""
     parameters = resolved.parameters()
-    return {key: parameters[key] for key in DETERMINING}
+    return {key: parameters[key] for key in DETERMINING if parameters[key] is not None}
 
 
 def stated(resolved: "Resolved") -> dict[str, Any]:

@@ -78,7 +78,7 @@ def results(
 def model(console: "Console", job: "Job") -> None:
     """Print the network's layers with parameters and operations."""
     from utils.experiment.facts import model_facts
-    from utils.experiment.networks import network_of
+    from utils.experiment.network import network_of
     from utils.report.size import layers_table
 
     show_table(console, layers_table(model_facts(network_of(job))))

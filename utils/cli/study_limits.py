@@ -42,7 +42,7 @@ def cost_of(job: "Job") -> Cost:
     """Build the network of a set and count it."""
     from models.complexity import count
     from models.footprint import estimate
-    from utils.experiment.networks import network_of
+    from utils.experiment.network import network_of
 
     network, file = network_of(job), job.settings.limits.format
     counted, exported = count(network), estimate(network)

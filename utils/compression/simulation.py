@@ -18,6 +18,7 @@ import tensorflow as tf
 
 from utils.compression.graph import BIASED, Graph, Operator
 from utils.compression.operators import FIXED_SCALE, FUNCTIONS, MOVES, SAME_SCALE, applied
+from utils.compression.zeros import Masked
 from utils.errors import UserError
 
 STEPS = 255.0  # between the least and the greatest of 256 numbers
@@ -33,12 +34,13 @@ class Simulation(keras.Model):
 
     Args:
         graph: of the file.
+        keep_zeros: whether weights of convolutions and dense layers that are zero stay so.
 
     Raises:
         UserError: for an operator that is not known here.
     """
 
-    def __init__(self, graph: Graph, **kwargs: Any) -> None:
+    def __init__(self, graph: Graph, *, keep_zeros: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         _check(graph)
         self.graph, self.owners = graph, range_owners(graph)
@@ -51,6 +53,9 @@ class Simulation(keras.Model):
             place: self._weight(f"constant_{place}", values, trainable=True)
             for place, values in trained(graph).items()
         }
+        for place in kernel_places(graph) & self.constants.keys() if keep_zeros else ():
+            weight = self.constants[place]
+            weight.constraint = Masked(np.asarray(weight) != 0)
         self.built = True
 
     def _weight(self, name: str, values: Any, trainable: bool) -> Any:
@@ -133,6 +138,11 @@ def trained(graph: Graph) -> dict[int, np.ndarray]:
     places = sorted({place for op in graph.operators for place in op.inputs if place >= 0})
     known = {place: graph.tensors[place].exact for place in places}
     return {place: exact for place, exact in known.items() if exact is not None and exact.size > 1}
+
+
+def kernel_places(graph: Graph) -> set[int]:
+    """Places of the weights of convolutions and dense layers."""
+    return {op.inputs[1] for op in graph.operators if op.kind in BIASED}
 
 
 def range_owners(graph: Graph) -> dict[int, int]:

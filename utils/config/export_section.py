@@ -1,23 +1,18 @@
 """Section of task.yaml on the files that a trained network is exported to."""
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, model_validator
 
+from utils.config.compression_section import FurtherSettings
 from utils.config.fields import Count, Many, Section, misplaced
 
 ExportFormat = Literal["float32", "float16", "dynamic", "int8"]
 ExportedFile = Literal["float32", "float16", "dynamic", "int8", "int8_qat"]
 
 
-class QatSettings(Section):
+class QatSettings(FurtherSettings):
     """Quantisation-aware training: the int8 file trained further, with the numbers that it has."""
-
-    epochs: Count = Field(10, description="of the training clips, after those of `training`")
-    optimizer: dict[str, dict[str, Any]] = Field(
-        default_factory=lambda: {"Adam": {"learning_rate": 0.0001}},
-        description="as `training.optimizer`; its rate falls to 0 by half a cosine",
-    )
 
 
 class ExportSettings(Section):

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from utils.config.compression_section import CompressionSettings
 from utils.config.data_sections import (
     ColumnSettings,
     DatasetSettings,
@@ -328,6 +329,9 @@ class Settings(Section):
     view_augment: Many[FeatureAugmentStep] = ()
     model: ModelSettings = Field(default_factory=lambda: ModelSettings())
     training: TrainingSettings = Field(default_factory=lambda: TrainingSettings())
+    compression: CompressionSettings | None = Field(
+        None, description="what makes the trained network smaller; for labels of whole clips"
+    )
     pipeline: PipelineSettings = Field(default_factory=lambda: PipelineSettings())
     postprocess: PostprocessSettings = Field(default_factory=lambda: PostprocessSettings())
     segments: SegmentSettings = Field(default_factory=lambda: SegmentSettings())

@@ -21,6 +21,10 @@ from utils.evaluation.system_output import write_system_output
 from utils.files import write_text
 
 DEMO_MARK = "# Made from demo data: not for submission."
+_ROUNDING: dict[str, tuple[str, ...]] = {
+    "float32": (),
+    "int8_qat": ("quantization-aware training", "weight quantization"),
+}
 
 Figures = Mapping[str, int | float | None]
 """Figures of a model by the names of the meta file; None where they cannot be counted."""
@@ -226,6 +230,17 @@ def augmentation_text(steps: Iterable[AugmentStep]) -> str | None:
     names = [name for step in steps for name in step.model_dump(exclude_none=True)]
     words = ["".join(f" {c.lower()}" if c.isupper() else c for c in name).strip() for name in names]
     return ", ".join(dict.fromkeys(words)) or None
+
+
+def management_text(*, pruned: bool, file: str) -> str | None:
+    """List what keeps the network small, in the challenge's words.
+
+    Args:
+        pruned: whether channels or weights were taken away.
+        file: the format that is handed in; ``float32`` is not rounded.
+    """
+    words = [*("pruning",) * pruned, *_ROUNDING.get(file, ("weight quantization",))]
+    return ", ".join(words) or None
 
 
 def method_text(layer_types: Iterable[str]) -> str:

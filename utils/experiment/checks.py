@@ -5,13 +5,14 @@ from typing import Any
 from utils import export, training
 from utils.config.event_sections import PostprocessSettings
 from utils.experiment.augmentation import check_responses
+from utils.experiment.compressing import require_compressible
 from utils.experiment.event_judging import EventJudge
 from utils.experiment.event_learning import EventLearning, StepGrid
 from utils.experiment.event_needs import check_settings, only_fold, steps_of
 from utils.experiment.event_training import learner_of
-from utils.experiment.fold import build_network
 from utils.experiment.job import Job
 from utils.experiment.needs import OF_EVENTS, OF_SEPARATION, refuse
+from utils.experiment.network import build_network
 from utils.experiment.quantisation import require_trainable
 from utils.export.samples import require_samples
 from utils.features import from_settings
@@ -24,7 +25,8 @@ def check_clips(job: Job) -> None:
 
     Raises:
         ConfigError: what is wrong, with file and line where there is one.
-        UserError: for files that take samples, or are trained in int8, where none can be made.
+        UserError: for files that take samples, or are trained in int8, where none can be made, and
+            for a network of which nothing can be taken away.
     """
     settings = job.settings
     limits.require_judged(settings.limits, formats=settings.export.files)
@@ -38,6 +40,8 @@ def check_clips(job: Job) -> None:
     network = build_network(job, representation)
     if settings.export.qat is not None:
         require_trainable(network, settings.training, settings.export.qat)
+    if settings.compression is not None:
+        require_compressible(network, settings.training, settings.compression)
     classes = len(job.data.classes)
     training.check(network, settings.training, classes=classes, kind=job.target)
 

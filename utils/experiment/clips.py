@@ -10,15 +10,16 @@ from utils.datasets import Clip, Fold
 from utils.datasets.split import split_validation
 from utils.evaluation import OverallScores, Predictions, average, pool, summarise_folds
 from utils.experiment.checks import check_clips
-from utils.experiment.facts import export_facts, results_of
+from utils.experiment.facts import export_facts, results_of, step_facts
 from utils.experiment.fold import FoldExperiment
 from utils.experiment.job import Job
 from utils.experiment.learning import ClipFeatures, needs_waveforms, stored, waveform_of
+from utils.experiment.records import read_best_epoch, read_history
 from utils.features import BadClip, from_settings
 from utils.inference import load_keras
 from utils.report import html
 from utils.report.plots import WrongClip
-from utils.report.results import ExportFacts, Results
+from utils.report.results import ExportFacts, Results, StepFacts
 from utils.report.scenes import pick_wrong
 from utils.report.section import Section
 from utils.run import Place, Run, summed_seconds
@@ -62,6 +63,7 @@ class ClipExperiment:
         self.representation = from_settings(job.settings.audio, job.settings.features)
         self._predictions: list[Predictions] = []  # of each fold's test part
         self._exported: dict[str, list[Predictions]] = {}
+        self._steps: dict[str, list[Predictions]] = {}  # of a compression
         self._unlabelled_features: ClipFeatures | None = None
 
     def check_network(self) -> None:
@@ -142,6 +144,8 @@ class ClipExperiment:
             self._predictions.append(fold.test())
             for name, predictions in fold.export().items():
                 self._exported.setdefault(name, []).append(predictions)
+            for name, predictions in fold.compare_steps().items():
+                self._steps.setdefault(name, []).append(predictions)
 
     def predictions(self, model: str) -> Predictions:
         """Predictions for all test clips: of an export format, else of the Keras model.
@@ -197,6 +201,7 @@ class ClipExperiment:
             exports=self._export_facts(),
             seconds=self._seconds(),
             notes=self._notes(),
+            steps=self._step_facts(),
         )
 
     def _notes(self) -> tuple[str, ...]:
@@ -228,15 +233,28 @@ class ClipExperiment:
             for name, parts in self._exported.items()
         }
 
+    def _step_facts(self) -> tuple[StepFacts, ...]:
+        """The same of the network after each step of a compression."""
+        return tuple(
+            step_facts(
+                name,
+                [fold.step_facts()[name] for fold in self.folds],
+                self.score(self._combined(parts), 0).overall,
+            )
+            for name, parts in self._steps.items()
+        )
+
     def curves(self) -> list[Section]:
-        """Learning curves of every fold, for the report."""
+        """Learning curves of every fold and of each step of a compression, for the report."""
+        several = len(self.folds) > 1
         return [
             html.training_section(
-                fold.history(),
-                best_epoch=fold.best_epoch(),
-                fold=fold.fold.name if len(self.folds) > 1 else "",
+                read_history(folder),
+                best_epoch=read_best_epoch(folder),
+                fold=f"{fold.fold.name if several else ''} {step}".strip(),
             )
             for fold in self.folds
+            for step, folder in fold.trainings().items()
         ]
 
     def wrong_clips(self) -> tuple[WrongClip, ...]:

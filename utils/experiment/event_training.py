@@ -6,8 +6,8 @@ from utils import inference, pipeline, training
 from utils.experiment.event_judging import EventJudge
 from utils.experiment.event_learning import EventLearning
 from utils.experiment.facts import statistics
-from utils.experiment.fold import build_network
 from utils.experiment.job import Job
+from utils.experiment.network import build_network
 from utils.experiment.records import write_best_epoch
 from utils.features import Representation
 from utils.files import write_json

@@ -11,16 +11,19 @@ from models import complexity
 from utils import export, inference
 from utils.config.separation_sections import SeparationSettings
 from utils.experiment.job import Job
+from utils.export.samples import SUFFIX
 from utils.features import Normaliser
+from utils.files import write_bytes
 from utils.report import limits
 from utils.report.measures import headline_measures
-from utils.report.results import ExportFacts, LayerFacts, ModelFacts, Results
+from utils.report.results import ExportFacts, LayerFacts, ModelFacts, Results, StepFacts
 from utils.run import Run
 
 if TYPE_CHECKING:
     import keras
 
 LATENCY_REPEATS = 20
+FLOAT_BYTES = 4  # of a parameter of a Keras network
 _SIZES = ("file_bytes", "parameters", "non_zero", "parameter_bytes", "non_zero_bytes")
 
 
@@ -66,6 +69,86 @@ def file_facts(path: Path, *, clip: np.ndarray, max_difference: float) -> dict[s
         "max_difference": max_difference,
         "latency_ms": inference.latency_ms(single, clip, repeats=LATENCY_REPEATS),
     }
+
+
+def network_facts(path: Path, *, clip: np.ndarray) -> dict[str, Any]:
+    """What is counted and measured of a Keras network, as plain data.
+
+    Its time is that of its float32 TFLite file on one thread, as files are timed.
+
+    Args:
+        path: a ``.keras`` file.
+        clip: features of one clip, (rows, frames, channels).
+    """
+    network = inference.load_keras(path)
+    counted = complexity.count(network)
+    file = path.with_name(f".{path.stem}.tflite")
+    try:
+        found = export.converted(
+            network, calibration=clip[np.newaxis], formats=("float32",), folder=path.parent
+        )
+        write_bytes(file, found["float32"])
+        single = inference.load_predictor(file, threads=1)
+        latency = inference.latency_ms(single, clip, repeats=LATENCY_REPEATS)
+    finally:
+        file.unlink(missing_ok=True)
+    return {
+        "parameters": counted.parameters,
+        "non_zero": counted.non_zero,
+        "macs": counted.macs,
+        "latency_ms": latency,
+    }
+
+
+def step_facts(
+    name: str, measured: Sequence[Mapping[str, Any]], overall: Mapping[str, float | None]
+) -> StepFacts:
+    """Join what was measured of a network, one a fold, with its scores: see ``export_facts``.
+
+    Args:
+        name: of the step.
+        measured: ``network_facts`` of each fold.
+        overall: scores of the networks on the test part.
+    """
+    first = measured[0]
+    return StepFacts(
+        name=name,
+        parameters=first["parameters"],
+        non_zero=first["non_zero"],
+        bytes=FLOAT_BYTES * first["parameters"],
+        non_zero_bytes=FLOAT_BYTES * first["non_zero"],
+        macs=first["macs"],
+        scores={measure.key: overall[measure.key] for measure in headline_measures(overall)},
+        latency_ms=float(np.median([part["latency_ms"] for part in measured])),
+    )
+
+
+def steps_of(
+    networks: Sequence[StepFacts], exports: Mapping[str, ExportFacts]
+) -> tuple[StepFacts, ...]:
+    """What a network became step by step: in Keras, then as each file; () without networks.
+
+    Args:
+        networks: after each step; the last one was exported.
+        exports: by format; files that take samples are other networks and left out.
+    """
+    if not networks:
+        return ()
+    files = (
+        StepFacts(
+            name=name,
+            parameters=facts.parameters,
+            non_zero=facts.non_zero,
+            bytes=facts.parameter_bytes,
+            non_zero_bytes=facts.non_zero_bytes,
+            macs=networks[-1].macs,
+            scores=facts.scores,
+            latency_ms=facts.latency_ms,
+        )
+        for name, facts in exports.items()
+        if not name.endswith(SUFFIX)
+    )
+    return (*networks, *files)
 
 
 def export_facts(
@@ -136,6 +219,7 @@ def results_of(
     exports: dict[str, ExportFacts],
     seconds: dict[str, float],
     notes: Sequence[str],
+    steps: Sequence[StepFacts] = (),
 ) -> Results:
     """Everything about a run, with the verdict on each limit.
 
@@ -147,6 +231,7 @@ def results_of(
         exports: by format.
         seconds: of each stage.
         notes: what a reader must know besides the notes on the data.
+        steps: networks of a compression.
     """
     settings, counted = job.settings, model_facts(model)
     return Results(
@@ -162,6 +247,7 @@ def results_of(
         scores=scores,
         model=counted,
         exports=exports,
+        steps=steps_of(steps, exports),
         limits=limits.judge(settings.limits, model=counted, exports=exports),
         notes=(*job.data.notes, *notes, *uncounted(counted)),
         differences_in_demo=job.demo_differences,

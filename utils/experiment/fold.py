@@ -12,26 +12,16 @@ from utils import export, inference, training
 from utils.datasets import Clip, Fold
 from utils.errors import DataError
 from utils.evaluation import Predictions
+from utils.experiment.compressing import TRAINED, compress, measure_steps, networks
 from utils.experiment.facts import file_facts, metadata_of, statistics
 from utils.experiment.job import Job
 from utils.experiment.learning import BLOCK, ClipFeatures, Learning, waveform_of
+from utils.experiment.network import build_network
 from utils.experiment.quantisation import FACTS, QAT, agreement_note, train_int8
-from utils.experiment.records import (
-    load_arrays,
-    read_best_epoch,
-    read_history,
-    save_arrays,
-    write_best_epoch,
-)
+from utils.experiment.records import load_arrays, read_history, save_arrays, write_best_epoch
 from utils.export.c_array import write_c_array
 from utils.export.samples import SUFFIX, export_samples
-from utils.features import (
-    AnyNormaliser,
-    Representation,
-    Waveform,
-    normaliser_of,
-    read_features,
-)
+from utils.features import AnyNormaliser, normaliser_of, read_features
 from utils.files import digest, read_json, write_json
 from utils.metrics.calibration import fit_temperature, temper
 from utils.run import Place
@@ -72,8 +62,13 @@ class FoldExperiment:
 
     @property
     def model_path(self) -> Path:
-        """The trained network."""
+        """The trained network; compressed, where that is asked for."""
         return self.place.folder / "model.keras"
+
+    @property
+    def networks(self) -> dict[str, Path]:
+        """The network after the training and after each step of its compression, by step."""
+        return networks(self.place.folder, self.job.settings.compression)
 
     def check_parts(self) -> None:
         """Refuse a fold with nothing to learn from, to choose by, or to test on.
@@ -103,11 +98,13 @@ class FoldExperiment:
         return build_network(self.job, self.features.representation)
 
     def train(self) -> None:
-        """Train; leaves model.keras, normaliser.json, history.csv and training.json."""
-        makes = ("model.keras", "normaliser.json", "history.csv", "training.json")
-        with self.place.stage("training", makes=makes, inputs=self.learning.stage_key) as stage:
+        """Train, then compress; leaves networks, normaliser.json, history.csv, training.json."""
+        network, key = self.networks[TRAINED].name, self.learning.stage_key
+        makes = (network, "normaliser.json", "history.csv", "training.json")
+        with self.place.stage("training", makes=makes, inputs=key) as stage:
             if stage.needed:
                 stage.earlier_seconds = self._train()
+        compress(self.learning, self.place, normaliser=self.normaliser, key=key)
 
     def _train(self) -> float:
         """Train; tell what processes before this one spent on it, in seconds."""
@@ -120,26 +117,27 @@ class FoldExperiment:
             folder=folder,
             tensorboard=self.place.tensorboard,
         )
-        inference.save_keras(self.model_path, trained.model)
+        inference.save_keras(self.networks[TRAINED], trained.model)
         write_json(folder / "normaliser.json", statistics(normaliser))
         write_best_epoch(folder, trained.best_epoch)
         return trained.earlier_seconds
 
     def calibrate(self) -> None:
-        """Predict the validation clips and fit the temperature; leaves the model's metadata."""
-        clips = self.features.usable(self.fold.validation)
-        makes = ("validation.npz", "model.metadata.json")
+        """Predict the validation clips and fit the temperature; leaves the networks' metadata."""
+        clips, paths = self.features.usable(self.fold.validation), self.networks.values()
+        makes = ("validation.npz", *(f"{path.stem}.metadata.json" for path in paths))
         with self.place.stage("validation", makes=makes, inputs=self._refined_key) as stage:
             if not stage.needed:
                 return
-            predictor = inference.load_predictor(self.model_path)
-            probabilities = self._predict(predictor, clips, self.features)
-            temperature = 1.0
-            if self.job.settings.evaluation.calibration == "temperature":
-                truth = self._predictions(clips, probabilities, temperature).targets
-                temperature = fit_temperature(truth, probabilities)
+            for path in paths:  # the last one is the model
+                predictor = inference.load_predictor(path)
+                probabilities = self._predict(predictor, clips, self.features)
+                temperature = 1.0
+                if self.job.settings.evaluation.calibration == "temperature":
+                    truth = self._predictions(clips, probabilities, temperature).targets
+                    temperature = fit_temperature(truth, probabilities)
+                inference.write_metadata(path, self._metadata(temperature))
             save_arrays(self.place.folder / "validation.npz", {"keras": probabilities})
-            inference.write_metadata(self.model_path, self._metadata(temperature))
 
     def test(self) -> Predictions:
         """Predict the test clips, and those held out of all folds; leaves predictions.npz.
@@ -147,8 +145,7 @@ class FoldExperiment:
         What is kept is not calibrated yet.
         """
         saved = self.place.folder / "predictions.npz"
-        key = f"{(self.test_features or self.features).key}-{self._refined_key}"
-        with self.place.stage("test", makes=(saved.name,), inputs=key) as stage:
+        with self.place.stage("test", makes=(saved.name,), inputs=self._test_key) as stage:
             if stage.needed:
                 predictor = inference.load_predictor(self.model_path)
                 source = self.test_features or self.features
@@ -208,7 +205,9 @@ class FoldExperiment:
         if settings is None:
             return
         makes = (f"model_{QAT}.tflite", FACTS)
-        with self.place.stage("int8 training", makes=makes, inputs=self.features.key) as stage:
+        with self.place.stage(
+            "int8 training", makes=makes, inputs=self.learning.stage_key
+        ) as stage:
             if stage.needed:
                 stage.earlier_seconds = train_int8(
                     self.learning, self.place, settings, normaliser=self.normaliser,
@@ -262,6 +261,32 @@ class FoldExperiment:
                 found[name].append(predictor(samples))
         return {name: np.concatenate(parts) for name, parts in found.items()}
 
+    def compare_steps(self) -> dict[str, Predictions]:
+        """Measure the network after each step of its compression; leaves steps.json.
+
+        Returns:
+            What each says of the test clips: those held out of all folds, if any; {} where nothing
+            is compressed.
+        """
+        if self.job.settings.compression is None:
+            return {}
+        makes, clips = ("steps.json", "steps.npz"), self.held_out or self.test_clips
+        with self.place.stage("comparison of steps", makes=makes, inputs=self._test_key) as stage:
+            if stage.needed:
+                source, (clip,) = self.test_features or self.features, self._calibration(1)
+                measure_steps(
+                    self.networks, clip=clip, predict=lambda one: self._predict(one, clips, source)
+                )
+        found = load_arrays(self.place.folder / "steps.npz")
+        return {
+            name: self._predictions(clips, found[name], _temperature_of(path))
+            for name, path in self.networks.items()
+        }
+
+    def step_facts(self) -> dict[str, dict[str, Any]]:
+        """What was measured of the network after each step."""
+        return read_json(self.place.folder / "steps.json")
+
     def _samples(self, clip: Clip) -> np.ndarray:
         """Samples of a clip at the set's rate and length, float32 (samples,)."""
         waveform = waveform_of(self.features.representation)
@@ -271,13 +296,10 @@ class FoldExperiment:
         """What was measured of each exported file."""
         return read_json(self.place.folder / "exports.json")
 
-    def best_epoch(self) -> int:
-        """Epoch, counted from 1, whose weights were kept."""
-        return read_best_epoch(self.place.folder)
-
     def notes(self) -> tuple[str, ...]:
         """What a reader must know of the training: early stop, temperature."""
-        stopped = training.stopping_note(self.job.settings.training, epochs=len(self.history()))
+        epochs = len(read_history(self.place.folder))
+        stopped = training.stopping_note(self.job.settings.training, epochs=epochs)
         notes = [f"{self.fold.name}: {stopped}"] if stopped else []
         if self.job.settings.evaluation.calibration != "none":
             clips = len(self.features.usable(self.fold.validation))
@@ -289,9 +311,10 @@ class FoldExperiment:
             notes.append(f"{self.fold.name}: {agreement_note(self.place)}")
         return tuple(notes)
 
-    def history(self) -> list[dict[str, float]]:
-        """One row of numbers per epoch."""
-        return read_history(self.place.folder)
+    def trainings(self) -> dict[str, Path]:
+        """Folders with history.csv and training.json; the first training's has no name."""
+        folder, (_, *steps) = self.place.folder, self.networks
+        return {"": folder} | {name: folder / name for name in steps}
 
     @cached_property
     def normaliser(self) -> AnyNormaliser | None:
@@ -302,14 +325,18 @@ class FoldExperiment:
     @property
     def temperature(self) -> float:
         """The temperature that was fitted; 1 without calibration."""
-        metadata = inference.read_metadata(self.model_path)
-        return 1.0 if metadata is None else metadata.temperature
+        return _temperature_of(self.model_path)
 
     @property
     def _refined_key(self) -> str:
         """Identity of what stands between the network and its predictions."""
         evaluation = self.job.settings.evaluation
         return digest([evaluation.shifts_seconds, evaluation.calibration])
+
+    @property
+    def _test_key(self) -> str:
+        """The same, and of the features of the clips that are predicted."""
+        return f"{(self.test_features or self.features).key}-{self._refined_key}"
 
     def _predict(
         self, predictor: inference.Predictor, clips: Sequence[Clip], source: ClipFeatures
@@ -330,9 +357,10 @@ class FoldExperiment:
         """What the network sees of clips: normalised float32 (clips, ...)."""
         return np.asarray(features if self.normaliser is None else self.normaliser(features))
 
-    def _calibration(self) -> np.ndarray:
+    def _calibration(self, number: int | None = None) -> np.ndarray:
         """Normalised training clips for int8 ranges, with the network's channel axis."""
-        examples = self._inputs(self.learning.examples(self.job.settings.export.calibration_clips))
+        number = self.job.settings.export.calibration_clips if number is None else number
+        examples = self._inputs(self.learning.examples(number))
         return examples.reshape(-1, *self.features.representation.input_shape)
 
     def _predictions(
@@ -354,31 +382,10 @@ class FoldExperiment:
         )
 
 
-def build_network(
-    job: Job, representation: Representation, *, seed: int | None = None
-) -> "keras.Model":
-    """Build the set's network for the shape of one clip and the data set's classes.
-
-    Args:
-        job: the set and the data.
-        representation: what the network sees.
-        seed: of weights and dropout; None: the run's.
-    """
-    from models import builder
-
-    embeddings = job.settings.dataset.embeddings
-    more = {"embeddings": (embeddings.steps, embeddings.size)} if embeddings else None
-    names = ("SAMPLES",) if isinstance(representation, Waveform) else ("MELS", "FRAMES")
-    constants = dict(zip(names, representation.shape, strict=False))
-    return builder.build(
-        job.settings.model,
-        named=job.networks,
-        input_shape=representation.input_shape,
-        constants={"CLASS_COUNT": len(job.data.classes), **constants},
-        name=job.settings.set_id,
-        seed=job.settings.seed if seed is None else seed,
-        more_inputs=more,
-    )
+def _temperature_of(path: Path) -> float:
+    """The temperature that was fitted to a network; 1 without calibration."""
+    metadata = inference.read_metadata(path)
+    return 1.0 if metadata is None else metadata.temperature
 
 
 def _blocks(clips: Sequence[Clip]) -> Iterator[Sequence[Clip]]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -192,6 +192,7 @@ class Learning:
         normaliser: AnyNormaliser | None,
         folder: Path,
         tensorboard: Path | None,
+        callbacks: Sequence[Any] = (),
     ) -> training.Trained:
         """Train a network on the clips, or go on with a training that was cut off.
 
@@ -201,6 +202,7 @@ class Learning:
             normaliser: of features.
             folder: of checkpoint and history.
             tensorboard: folder of TensorBoard logs, if wanted.
+            callbacks: as for :func:`utils.training.fit`.
         """
         prepare_training, prepare = self.preparations(normaliser)
         memory_gb, seed = self.job.settings.pipeline.memory_gb, self.job.settings.seed
@@ -218,7 +220,7 @@ class Learning:
             steps=pipeline.steps(self.source, settings.batch_size),
             settings=settings, folder=folder, seed=seed, inputs=self.key,
             console=self.job.console,
-            tensorboard=tensorboard,
+            tensorboard=tensorboard, callbacks=callbacks,
         )  # fmt: skip
 
     def preparations(

@@ -23,5 +23,6 @@ def publish(
     write_results(run.folder / "results.json", results)
     page = run.folder / "report.html"
     html.write_report(page, results, sections, run.parameters_yaml)
-    show(run.console, *tables, size.export_table(results), size.limits_table(results.limits))
+    sizes = size.export_table(results), size.steps_table(results)
+    show(run.console, *tables, *sizes, size.limits_table(results.limits))
     run.say(f"report: {page}")

@@ -7,8 +7,8 @@ import numpy as np
 
 from utils import export, inference
 from utils.config.export_section import QatSettings
-from utils.config.schema import ScheduleSettings, TrainingSettings
-from utils.errors import ConfigError
+from utils.config.schema import TrainingSettings
+from utils.experiment.further import require_optimizer, train_further
 from utils.experiment.learning import Learning
 from utils.export.labels import finished
 from utils.features import AnyNormaliser
@@ -61,7 +61,7 @@ def train_int8(
     from utils.compression.simulation import Simulation
     from utils.compression.writing import written
 
-    path, folder = place.folder / f"model_{QAT}.tflite", place.folder / _FOLDER
+    path = place.folder / f"model_{QAT}.tflite"
     files = export.converted(
         inference.load_keras(place.folder / "model.keras"),
         calibration=calibration,
@@ -69,14 +69,12 @@ def train_int8(
         folder=place.folder,
     )
     graph = Graph.of(files["int8"], files["float32"])
-    folder.mkdir(exist_ok=True)
-    trained = learning.fit(
-        lambda: Simulation(graph),
-        _as_asked(learning.job.settings.training, settings),
+    compression = learning.job.settings.compression
+    pruned = compression is not None and compression.zeros is not None
+    trained = train_further(
+        learning, place, _FOLDER, lambda: Simulation(graph, keep_zeros=pruned), settings,
         normaliser=normaliser,
-        folder=folder,
-        tensorboard=None if place.tensorboard is None else place.tensorboard / _FOLDER,
-    )
+    )  # fmt: skip
     write_bytes(path, finished(written(trained.model, files["int8"]), metadata))
     seen = learning.validation_examples(_COMPARED, normaliser)
     write_json(
@@ -99,35 +97,11 @@ def require_trainable(model: "keras.Model", training: TrainingSettings, asked: Q
     """
     from utils.compression.graph import Graph
     from utils.compression.simulation import Simulation
-    from utils.training import compile_model
 
     clip = np.random.default_rng(0).standard_normal((1, *model.input_shape[1:])).astype(np.float32)
     files = export.converted(model, calibration=clip, formats=("int8", "float32"), folder=Path())
     simulation = Simulation(Graph.of(files["int8"], files["float32"]))
-    try:
-        compile_model(simulation, _as_asked(training, asked))
-    except ConfigError as error:
-        told = str(error).replace("training.optimizer", "export.qat.optimizer")
-        raise ConfigError(told) from error
-
-
-def _as_asked(training: TrainingSettings, settings: QatSettings) -> TrainingSettings:
-    """The set's training with the epochs and the optimiser of what follows it.
-
-    The rate falls to 0 by half a cosine; every epoch competes for the weights that are kept.
-    """
-    return training.model_copy(
-        update={
-            "epochs": settings.epochs,
-            "optimizer": settings.optimizer,
-            "schedule": ScheduleSettings(kind="cosine"),
-            "select": training.select.model_copy(update={"after_epoch": 0}),
-            "patience": None,
-            "mixed_precision": "off",
-            "strategy": "single",
-            "log_steps": 0,
-        }
-    )
+    require_optimizer(simulation, training, asked, path="export.qat")
 
 
 def _agreement(

@@ -18,12 +18,6 @@ from utils.files import write_text
 from utils.report.limits import KERAS_FLOAT16
 from utils.report.results import Results
 
-COMPRESSION = {
-    "float32": None,
-    "int8_qat": "quantization-aware training, weight quantization",
-}
-"""What follows the training by format, in the challenge's words; weight quantization for others."""
-
 
 def load_clips_to_submit(job: Job) -> tuple[Clip, ...]:
     """Check that a submission can be made of the set, then read the clips to be answered.
@@ -169,7 +163,9 @@ def _facts(
     """What the meta file asks of the judged model."""
     settings = experiment.job.settings
     layers = results.model.layers if results.model else ()
-    compression = COMPRESSION.get(settings.limits.format, "weight quantization")
+    compression = submission.management_text(
+        pruned=settings.compression is not None, file=settings.limits.format
+    )
     return submission.SubmissionFacts(
         sample_rate_hz=settings.audio.sample_rate,
         acoustic_features=submission.features_text(settings.features),

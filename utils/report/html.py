@@ -14,7 +14,15 @@ from utils.report.measures import headline_measures, use_of
 from utils.report.plots import learning_curves
 from utils.report.results import Results
 from utils.report.section import Section
-from utils.report.size import count, export_table, kilobytes, layers_table, limits_table, millions
+from utils.report.size import (
+    count,
+    export_table,
+    kilobytes,
+    layers_table,
+    limits_table,
+    millions,
+    steps_table,
+)
 from utils.report.tables import Column, Row, Table
 
 if TYPE_CHECKING:
@@ -188,6 +196,8 @@ def _closing(results: Results, parameters_yaml: str) -> list[Section]:
     folds = fold_table(results.scores)
     if folds is not None:
         sections.append(Section("Folds", tables=(folds,)))
+    if results.steps:
+        sections.append(Section("Compression", tables=(steps_table(results),)))
     if results.exports or results.limits:
         broken = broken_limits(results)
         tables = [export_table(results)] if results.exports else []

@@ -94,6 +94,32 @@ class ExportFacts(_Closed):
 
 
 @dataclass(frozen=True)
+class StepFacts(_Closed):
+    """What a network weighs, costs and scores after a step of its compression, or as a file.
+
+    Attributes:
+        name: ``trained``, ``channels``, ``zeros``, or the format of a file.
+        parameters: number of weights; in Keras those of batch normalisation included, which files
+            have merged into others.
+        non_zero: of these, those that are not zero.
+        bytes: of the weights; in Keras 4 each.
+        non_zero_bytes: of the weights that are not zero.
+        macs: multiply-accumulate operations for one clip, zeros included.
+        scores: scores on the test part by name.
+        latency_ms: milliseconds for one clip on one thread; of Keras those of its float32 file.
+    """
+
+    name: str
+    parameters: int
+    non_zero: int
+    bytes: int
+    non_zero_bytes: int
+    macs: int
+    scores: dict[str, float | None] = field(default_factory=dict)
+    latency_ms: float | None = None
+
+
+@dataclass(frozen=True)
 class Verdict(_Closed):
     """One limit of a challenge and whether the model keeps it.
 
@@ -132,6 +158,7 @@ class Results(_Closed):
             ``confusion``, as far as the task has them; shares, not per cent; None where undefined.
         model: facts about the Keras model.
         exports: facts about the exported files by format.
+        steps: of a compressed network, what it was after each step and as each file.
         limits: verdicts on the limits.
         notes: leaks, skipped audio and other things that a reader must know.
         differences_in_demo: what the set's ``demo`` block changed, nested as in task.yaml.
@@ -149,6 +176,7 @@ class Results(_Closed):
     scores: dict[str, Any]
     model: ModelFacts | None = None
     exports: dict[str, ExportFacts] = field(default_factory=dict)
+    steps: tuple[StepFacts, ...] = ()
     limits: tuple[Verdict, ...] = ()
     notes: tuple[str, ...] = ()
     differences_in_demo: dict[str, Any] = field(default_factory=dict)

@@ -128,6 +128,48 @@ def _operations_note(results: Results) -> Iterator[str]:
             yield f"Counted inside {name}: {millions(macs)} MMAC ({more} to the network)."
 
 
+def steps_table(results: Results) -> Table:
+    """What each step of a compression changed; without rows where nothing was compressed.
+
+    Args:
+        results: a run; its ``steps`` give a row each.
+    """
+    keys = {key for step in results.steps for key in step.scores}
+    measures, use = headline_measures(keys), use_of(keys)
+    columns = (
+        Column("Step", words=True),
+        Column("Parameters", "Param."),
+        Column("Non-zero"),
+        Column("Bytes"),
+        Column("Non-zero bytes", "Bytes ≠ 0"),
+        Column("MMAC"),
+        *(Column(m.heading, m.short_heading) for m in measures),
+        Column(f"ms per {use.takes}", "ms"),
+    )
+    rows = tuple(
+        Row(
+            (
+                step.name,
+                count(step.parameters),
+                count(step.non_zero),
+                count(step.bytes),
+                count(step.non_zero_bytes),
+                millions(step.macs),
+                *(m.number(step.scores.get(m.key)) for m in measures),
+                MISSING if step.latency_ms is None else f"{step.latency_ms:.2f}",
+            )
+        )
+        for step in results.steps
+    )
+    note = (
+        "trained, channels and zeros: the Keras network after each step, 4 bytes a parameter, "
+        "timed as its float32 file; files have batch normalisation merged into other weights. "
+        f"Bytes are of parameters. MMAC: millions of operations for one {use.takes}, zeros "
+        "included: TFLite skips none."
+    )
+    return Table("Steps", columns, rows, note)
+
+
 def limits_table(verdicts: tuple[Verdict, ...]) -> Table:
     """Each limit, what the model has, what is allowed, pass or fail."""
     columns = (

@@ -1,6 +1,6 @@
 """Fit a network: resumption, and the best epoch's weights."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,6 +68,7 @@ def fit(
     inputs: str,
     console: "Console | None" = None,
     tensorboard: Path | None = None,
+    callbacks: Sequence[Any] = (),
 ) -> Trained:
     """Train, or go on with a training of the same inputs that was cut off.
 
@@ -83,6 +84,8 @@ def fit(
         inputs: identity of what is learnt from; a checkpoint of other inputs is not gone on with.
         console: where progress is shown; None trains silently.
         tensorboard: folder of TensorBoard logs, if wanted.
+        callbacks: more of Keras', which come before those that judge and save an epoch; what they
+            know must follow from the network and the epoch, since no checkpoint holds it.
 
     Raises:
         ConfigError: when optimiser, loss, metrics or selection do not fit together, and for steps
@@ -114,6 +117,7 @@ def fit(
         _run_epochs(
             model, batches(first_epoch), validation, progress, average,
             steps=steps, settings=settings, folder=folder, console=console, tensorboard=tensorboard,
+            more=callbacks,
         )  # fmt: skip
     best = build()
     best.set_weights(progress.best_weights or (average or model).get_weights())
@@ -139,13 +143,14 @@ def _run_epochs(
     folder: Path,
     console: "Console | None",
     tensorboard: Path | None,
+    more: Sequence[Any],
 ) -> None:
     from utils.training import callbacks as own
     from utils.training.kernels import quick_kernels
 
     first_epoch = len(progress.history)
     judge = validation if isinstance(validation, Judge) else None
-    callbacks: list[Any] = [] if average is None else [own.Average(average)]
+    callbacks = [*more, *([] if average is None else [own.Average(average)])]
     if judge is not None:
         callbacks.append(own.Judge(judge.score if average is None else average.judged(judge.score)))
     heard: AbstractContextManager[Any] = nullcontext()

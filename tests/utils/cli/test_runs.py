@@ -241,6 +241,8 @@ def test_members_that_are_run_again_in_their_folders_give_what_they_say_now(run,
         ("augment=[Noise]", False),
         ("audio.short_clips=loop", False),
         ("export.calibration_clips=5", False),
+        ("compression=null", True),
+        ("compression={zeros: {share: 0.25}}", False),
     ],
 )
 def test_a_folder_is_of_what_is_trained(run, toy, setting, same):

@@ -249,7 +249,7 @@ VALUES = st.recursive(
 SECTIONS = ["model", "training", "augment", "demo", "task", "based_on", "dataset", "description"]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.dictionaries(st.sampled_from(SECTIONS), VALUES, max_size=3))
 def test_any_set_resolves_or_is_refused_with_a_sentence(catalogue, data):
     import yaml

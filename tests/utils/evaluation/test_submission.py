@@ -26,6 +26,7 @@ from utils.evaluation.submission import (
     augmentation_text,
     features_text,
     label_of,
+    management_text,
     meta_of,
     method_text,
     require_agreement,
@@ -301,6 +302,11 @@ def test_texts_in_the_words_of_the_challenge():
     assert augmentation_text(()) is None
     steps = [AugmentStep(Noise=NoiseSettings()), AugmentStep(PitchShift=PitchShiftSettings())]
     assert augmentation_text([*steps, steps[0]]) == "noise, pitch shift"
+    assert management_text(pruned=False, file="float32") is None
+    assert management_text(pruned=True, file="float32") == "pruning"
+    assert management_text(pruned=True, file="int8") == "pruning, weight quantization"
+    by_training = "quantization-aware training, weight quantization"
+    assert management_text(pruned=False, file="int8_qat") == by_training
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,13 @@
 import pytest
 
 from utils import export, inference
-from utils.experiment.facts import LATENCY_REPEATS, export_facts, file_facts, uncounted
+from utils.experiment.facts import (
+    LATENCY_REPEATS,
+    export_facts,
+    file_facts,
+    step_facts,
+    uncounted,
+)
 from utils.export import FileFacts
 from utils.report.results import LayerFacts, ModelFacts
 
@@ -40,6 +46,15 @@ def test_what_was_measured_of_a_format_is_joined_over_its_files():
     assert found.max_difference == 3e-6
     assert found.latency_ms == 4.0
     assert found.scores == {"psds_scenario1": 0.25, "event_f1_macro": None}  # headlines alone
+
+
+def test_steps_of_folds_have_the_size_of_the_first_and_the_median_time():
+    first = {"parameters": 100, "non_zero": 60, "macs": 500, "latency_ms": 3.0}
+    folds = [first, first | {"non_zero": 61, "latency_ms": 9.0}, first | {"latency_ms": 4.0}]
+    found = step_facts("zeros", folds, {"accuracy": 0.5, "accuracy_micro": 0.6})
+    assert (found.name, found.parameters, found.non_zero, found.macs) == ("zeros", 100, 60, 500)
+    assert (found.bytes, found.non_zero_bytes, found.latency_ms) == (400, 240, 4.0)
+    assert found.scores == {"accuracy": 0.5}
 
 
 def test_what_is_measured_of_a_file(tmp_path, monkeypatch):

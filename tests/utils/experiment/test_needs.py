@@ -31,6 +31,7 @@ OTHER = {  # a value of each that asks for something
     "augment": ["Noise"],
     "training.metrics": ["accuracy"],
     "training.folds": 2,
+    "compression": {"zeros": {}},
     "evaluation.shifts_seconds": [0.0, 0.01],
     "evaluation.calibration": "temperature",
     "export.qat": {"epochs": 1},
@@ -113,12 +114,12 @@ def test_magnitudes_are_for_separation(job, changed):
 SHIPPED = [
     (one, demo)
     for set_id in CATALOGUE.set_ids()
+    for demo in (False, True)
     for one in (
-        [f"{set_id}/{arm}" for arm in CATALOGUE.resolve(set_id).settings.study.arms]
+        [f"{set_id}/{arm}" for arm in CATALOGUE.resolve(set_id, demo=demo).settings.study.arms]
         if CATALOGUE.is_study(set_id)
         else [set_id]
     )
-    for demo in (False, True)
 ]
 
 

@@ -3,8 +3,8 @@ from dataclasses import replace
 import numpy as np
 
 from utils.metrics.classification import clip_log_losses
-from utils.report.results import Results
-from utils.report.size import export_table, kilobytes, layers_table, limits_table
+from utils.report.results import Results, StepFacts
+from utils.report.size import export_table, kilobytes, layers_table, limits_table, steps_table
 
 
 def test_exports_give_bytes_parameters_agreement_scores_and_latency(results: Results) -> None:
@@ -29,6 +29,21 @@ def test_what_differs_and_what_takes_its_time_follow_the_scores(results: Results
     assert stems.columns[-1].name == "ms per window"
     assert "ms per window: median on one thread. A window is what the network" in stems.note
     assert "probability" not in stems.note and "clip" not in stems.note
+
+
+def test_steps_tell_what_each_changed(results: Results) -> None:
+    scored = {"accuracy": 0.4765, "log_loss": 1.4801}
+    steps = (
+        StepFacts("trained", 46_246, 46_240, 184_984, 184_960, 286_637_800, scored, 7.21),
+        StepFacts("int8", 45_990, 20_000, 46_512, 20_522, 286_637_800, {"accuracy": 0.5}),
+    )
+    table = steps_table(replace(results, steps=steps))
+    size = ("46,246", "46,240", "184,984", "184,960", "286.64")
+    assert table.rows[0].cells == ("trained", *size, "47.6", "1.480", "7.21")
+    assert table.rows[1].cells[-3:] == ("50.0", "–", "–")
+    names = [column.name for column in table.columns]
+    assert names[-1] == "ms per clip" and "Non-zero bytes" in names
+    assert steps_table(results).rows == ()
 
 
 def test_what_was_not_measured_is_a_dash(layer5: Results) -> None:
