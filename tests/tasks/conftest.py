@@ -50,6 +50,7 @@ sets:
       select: {{metric: val_loss, mode: min, after_epoch: 0}}
     export: {{calibration_clips: 20}}
     evaluation: {{bootstrap: 50}}
+    report: {{wrong_clips: 2}}
     paths: {{runs: {folder}/runs, cache: {folder}/cache, demo: {folder}/demo}}
   - set_id: tiny_deeper
     based_on: tiny
