@@ -2,12 +2,14 @@
 
 import json
 import shutil
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
 
 from tests.tasks.conftest import imported
 from tests.tasks.separation_data import write_songs, write_tiny_separation
+from utils.cli.study_processes import K, Processes
 from utils.experiment.records import read_history as history
 from utils.report.results import read_results
 
@@ -53,7 +55,26 @@ def without_times(found: dict) -> dict:
     return found
 
 
+class InThisProcess(Processes[K]):
+    """Runs one after the other without a process each: TensorFlow takes longer to start."""
+
+    script = None
+
+    def start(self, key, command, log):
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("w") as stream, redirect_stdout(stream), redirect_stderr(stream):
+            self._running[key] = InThisProcess.script(*command[2:])
+
+    def ended(self):
+        found = list(self._running.items())
+        self._running.clear()
+        return found
+
+
 def test_a_study_from_the_search_to_the_report(script, tau, tiny, tmp_path, capsys, monkeypatch):
+    """Runs in processes of their own are those of the study of a network that separates."""
+    monkeypatch.setattr(InThisProcess, "script", staticmethod(script))
+    monkeypatch.setattr("utils.cli.studies.Processes", InThisProcess)
     monkeypatch.setenv("COLUMNS", "160")
     with tiny.open("a") as stream:
         stream.write(STUDY)
@@ -91,6 +112,7 @@ def test_a_study_from_the_search_to_the_report(script, tau, tiny, tmp_path, caps
 
     # what was removed is done again, the rest is found
     shutil.rmtree(arms["adam"]["runs"][1]["folder"])
+    monkeypatch.setattr("utils.cli.studies.ask", lambda command: 0)  # as the process said above
     assert script("-s", "optimizers", *arguments) == 0
     printed = capsys.readouterr().out
     assert (printed.count("  found  "), printed.count("  done  ")) == (5, 1)

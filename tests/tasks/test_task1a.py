@@ -1,10 +1,7 @@
 """task1a.py as its users run it: everything, sets compared, own files, the submission, mistakes."""
 
 import json
-import os
-import random
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -15,19 +12,39 @@ import pytest
 import soundfile
 import yaml
 
+from tests.tasks.conftest import TINY
+from tests.tasks.processes import PROJECT, kill_when
 from utils.report.results import read_results
 
-PROJECT = Path(__file__).resolve().parents[2]
+ONE_FORMAT = "export.formats=[int8]"
 pytestmark = pytest.mark.smoke
+
+
+@pytest.fixture(scope="module")
+def finished_scenes(script, tau, tmp_path_factory):
+    """Folder of a run in all formats."""
+    folder = tmp_path_factory.mktemp("finished_scenes")
+    (folder / "tiny.yaml").write_text(TINY.format(folder=folder))
+    assert script("-s", "tiny", "-p", folder / "tiny.yaml", "--data", tau) == 0
+    return folder
+
+
+@pytest.fixture
+def finished(finished_scenes, tiny, tmp_path):
+    """That run in the test's own folder, where the tiny sets look for it."""
+    for name in ("runs", "cache"):
+        shutil.copytree(finished_scenes / name, tmp_path / name, symlinks=True)
+    return tmp_path / "runs" / "tiny"
 
 
 def scores_of(tmp_path, set_id="tiny"):
     return read_results(tmp_path / "runs" / set_id / "latest" / "results.json")
 
 
-def test_everything_from_audio_to_report(script, tau, tiny, tmp_path, capsys):
+def test_everything_from_audio_to_report(script, tau, finished, tiny, tmp_path, capsys):
+    capsys.readouterr()
     assert script("-s", "tiny", "-p", tiny, "--data", tau) == 0
-    folder = tmp_path / "runs" / "tiny" / "latest"
+    folder = finished / "latest"
     expected = {
         "results.json", "report.html", "parameters.yaml", "model.keras", "model.metadata.json",
         "system_output.csv", "history.csv", "log.txt",
@@ -48,25 +65,29 @@ def test_everything_from_audio_to_report(script, tau, tiny, tmp_path, capsys):
     assert len((folder / "system_output.csv").read_text().splitlines()) == 41
 
 
-def test_the_same_seed_gives_the_same_results_twice(script, tau, tiny, tmp_path):
-    found = []
-    for _ in range(2):
-        assert script("-s", "tiny_aug", "-p", tiny, "--data", tau, "--overwrite") == 0
-        history = tmp_path / "runs" / "tiny_aug" / "latest" / "history.csv"
-        found.append((history.read_bytes(), scores_of(tmp_path, "tiny_aug").scores))
-    assert found[0] == found[1]
+def test_the_seed_decides_the_results(script, tau, tiny, tmp_path):
+    """The same seed gives the same results twice, another one gives another run."""
 
+    def told(run):
+        scores = read_results(run / "results.json").scores
+        return (run / "history.csv").read_bytes(), scores
 
-def test_another_seed_gives_another_run(script, tau, tiny, tmp_path):
-    assert script("-s", "tiny", "-p", tiny, "--data", tau, "--seed", "1,2") == 0
-    runs = [p for p in (tmp_path / "runs" / "tiny").iterdir() if not p.is_symlink()]
+    arguments = ("-s", "tiny", "-p", tiny, "--data", tau)
+    steps = "augment=[Noise, Shift: {max_seconds: 0.1}]"
+    changes = ("--override", "training.epochs=2", ONE_FORMAT, steps)
+    assert script(*arguments, "--seed", "1", *changes) == 0
+    first = (tmp_path / "runs" / "tiny" / "latest").resolve()
+    found = told(first)
+    assert script(*arguments, "--seed", "1,2", "--overwrite", *changes) == 0
+    assert told(first) == found
+    runs = [p for p in first.parent.iterdir() if not p.is_symlink()]
     histories = {(run / "history.csv").read_bytes() for run in runs}
     assert len(runs) == len(histories) == 2
 
 
+@pytest.mark.usefixtures("finished")
 def test_sets_are_compared_in_one_table_and_one_plot(script, tau, tiny, tmp_path, capsys):
-    arguments = ("-s", "tiny,tiny_deeper", "-p", tiny, "--data", tau)
-    assert script(*arguments, "--override", "training.epochs=1") == 0
+    assert script("-s", "tiny,tiny_deeper", "-p", tiny, "--data", tau) == 0
     (folder,) = (tmp_path / "runs" / "comparisons").iterdir()
     assert {"comparison.html", "comparison.md", "comparison.png"} <= {
         path.name for path in folder.iterdir()
@@ -95,15 +116,14 @@ def test_a_smaller_network_is_told_step_by_step(script, tau, tiny, tmp_path, cap
         assert f"{rows['channels'].parameters:,}" in text
 
 
+@pytest.mark.usefixtures("finished")
 def test_check_limits_tells_by_the_exit_status(script, tau, tiny):
-    arguments = ("-s", "tiny", "-p", tiny, "--data", tau, "--check_limits", "--override")
-    epochs = "training.epochs=1"
-    assert script(*arguments, epochs) == 0
-    assert script(*arguments, epochs, "limits.parameter_bytes={tight: 10}") == 1
+    arguments = ("-s", "tiny", "-p", tiny, "--data", tau, "--check_limits")
+    assert script(*arguments) == 0
+    assert script(*arguments, "--override", "limits.parameter_bytes={tight: 10}") == 1
 
 
-def test_predict_labels_files_of_any_kind(script, tau, tiny, tmp_path, capsys):
-    assert script("-s", "tiny", "-p", tiny, "--data", tau) == 0
+def test_predict_labels_files_of_any_kind(script, tau, finished, tiny, tmp_path, capsys):
     own = tmp_path / "own"
     own.mkdir()
     clip, rate = soundfile.read(tau / "audio" / "tram-lyon-4-4-a.wav")
@@ -111,7 +131,7 @@ def test_predict_labels_files_of_any_kind(script, tau, tiny, tmp_path, capsys):
     soundfile.write(own / "tram.mp3", np.tile(clip, 3), rate)
     soundfile.write(own / "stereo.wav", np.stack([clip, clip], axis=1), rate)
     table = tmp_path / "labels.csv"
-    int8 = tmp_path / "runs" / "tiny" / "latest" / "model_int8.tflite"
+    int8 = finished / "latest" / "model_int8.tflite"
     for model in ((), ("--model", int8)):
         arguments = ("-m", "predict", own, "-s", "tiny", "-p", tiny, "-o", table, *model)
         assert script(*arguments) == 0
@@ -129,31 +149,31 @@ def test_predict_without_a_model_says_how_to_make_one(script, tau, tiny, capsys)
     assert "train one with `python task1a.py -s tiny`" in capsys.readouterr().err.replace("\n", " ")
 
 
-def test_a_file_of_answers_is_scored_without_a_model(script, tau, tiny, tmp_path, capsys):
-    assert script("-s", "tiny", "-p", tiny, "--data", tau) == 0
-    answers = tmp_path / "runs" / "tiny" / "latest" / "system_output.csv"
+def test_a_file_of_answers_is_scored_without_a_model(script, tau, finished, tiny, tmp_path, capsys):
+    answers = shutil.copy(finished / "latest" / "system_output.csv", tmp_path)
+    accuracy = scores_of(tmp_path).overall["accuracy"]
+    shutil.rmtree(finished)
     capsys.readouterr()
     assert script("-m", "score", answers, "-s", "tiny", "-p", tiny, "--data", tau) == 0
-    accuracy = 100 * scores_of(tmp_path).overall["accuracy"]
-    assert f"{accuracy:.1f}" in capsys.readouterr().out
+    assert f"{100 * accuracy:.1f}" in capsys.readouterr().out
 
 
-def test_interrupted_at_any_moment_it_ends_as_if_undisturbed(task1a, tau, tiny, tmp_path):
-    """``kill -9`` at random moments of extraction, training, export; then the same command."""
+def test_interrupted_at_any_moment_it_ends_as_if_undisturbed(script, tau, tiny, tmp_path):
+    """``kill -9`` amid training, then amid the export; then the same command."""
     command = ("-s", "tiny_aug", "-p", tiny, "--data", tau, "--override", "training.epochs=25")
-    quiet = task1a(*command, f"paths.runs={tmp_path}/quiet", f"paths.cache={tmp_path}/quiet_cache")
-    assert quiet.returncode == 0, quiet.stderr
-    start = time.monotonic()
-    moments = random.Random(4)
-    whole = [sys.executable, str(PROJECT / "task1a.py"), *map(str, command)]
-    for _ in range(3):
-        process = subprocess.Popen(whole, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        time.sleep(moments.uniform(4.0, 11.0))
-        os.kill(process.pid, signal.SIGKILL)
-        process.communicate()
-    last = task1a(*command)
-    assert last.returncode == 0, last.stderr
-    assert time.monotonic() - start < 200
+    begun = tmp_path / "runs" / "tiny_aug"
+
+    def rows():
+        return sum(path.read_text().count("\n") for path in begun.glob("*/history.csv"))
+
+    kill_when(lambda: rows() > 4, "task1a.py", *command)
+    assert rows() < 26
+    printed = kill_when(lambda: list(begun.glob("*/*.tflite")), "task1a.py", *command)
+    assert "training (reused)" not in printed
+    assert not list(begun.glob("*/results.json"))
+    assert script(*command) == 0
+    quiet = (f"paths.runs={tmp_path}/quiet", f"paths.cache={tmp_path}/quiet_cache")
+    assert script(*command, *quiet) == 0
     runs = [tmp_path / name / "tiny_aug" / "latest" for name in ("quiet", "runs")]
     histories = [(run / "history.csv").read_bytes() for run in runs]
     assert histories[0] == histories[1]
@@ -163,32 +183,31 @@ def test_interrupted_at_any_moment_it_ends_as_if_undisturbed(task1a, tau, tiny, 
     assert exports[0] == exports[1]
 
 
-def test_the_system_output_goes_where_o_says(script, tau, tiny, tmp_path):
+def test_the_system_output_goes_where_o_says(script, tau, finished, tiny, tmp_path):
     output = tmp_path / "here" / "answers.csv"
-    arguments = ("-s", "tiny", "-p", tiny, "--data", tau, "-o", output)
-    assert script(*arguments, "--override", "training.epochs=1") == 0
-    run = tmp_path / "runs" / "tiny" / "latest"
-    assert output.read_bytes() == (run / "system_output.csv").read_bytes()
+    assert script("-s", "tiny", "-p", tiny, "--data", tau, "-o", output) == 0
+    assert output.read_bytes() == (finished / "latest" / "system_output.csv").read_bytes()
 
 
-def test_what_does_not_change_the_model_does_not_train_it_anew(script, tau, tiny, tmp_path, capsys):
-    arguments = ("-s", "tiny", "-p", tiny, "--data", tau, "--override", "training.epochs=2")
-    assert script(*arguments) == 0
+def test_what_does_not_change_the_model_does_not_train_it_anew(script, tau, finished, tiny, capsys):
     changes = ("evaluation.bootstrap=20", "report.wrong_clips=1", "pipeline.memory_gb=1.0")
-    assert script(*arguments, *changes) == 0
+    capsys.readouterr()
+    assert script("-s", "tiny", "-p", tiny, "--data", tau, "--override", *changes) == 0
     assert "training (reused)" in capsys.readouterr().out
-    assert len([p for p in (tmp_path / "runs" / "tiny").iterdir() if not p.is_symlink()]) == 1
+    assert len([path for path in finished.iterdir() if not path.is_symlink()]) == 1
 
 
+@pytest.mark.usefixtures("finished")
 def test_changed_audio_is_not_scored_with_the_old_model(script, tau, tiny, tmp_path, capsys):
     data = tmp_path / "data"
     shutil.copytree(tau, data)
-    arguments = ("-s", "tiny", "-p", tiny, "--data", data, "--override", "training.epochs=1")
+    arguments = ("-s", "tiny", "-p", tiny, "--data", data)
+    capsys.readouterr()
     assert script(*arguments) == 0
+    assert "training (reused)" in capsys.readouterr().out
     clip = data / "audio" / "tram-lyon-0-0-a.wav"
     samples, rate = soundfile.read(clip)
     soundfile.write(clip, samples[::-1], rate, subtype="PCM_24")
-    capsys.readouterr()
     assert script(*arguments) == 0
     assert "reused" not in capsys.readouterr().out
 
@@ -214,7 +233,7 @@ def test_own_data_by_a_table_in_two_folds(script, tau, tiny, tmp_path, capsys):
     own.mkdir()
     write_csv(own, tau)
     arguments = ("-s", "tiny", "-p", tiny, "--data", own)
-    assert script(*arguments, "--override", *CSV, "training.epochs=2") == 0
+    assert script(*arguments, "--override", *CSV, "training.epochs=2", ONE_FORMAT) == 0
     run = tmp_path / "runs" / "tiny" / "latest"
     assert (run / "fold1" / "model_int8.tflite").exists()
     assert (run / "fold2" / "model.keras").exists()

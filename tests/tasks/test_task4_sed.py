@@ -2,21 +2,15 @@
 
 import csv
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
-from tests.tasks.processes import wait_for_epochs
+from tests.tasks.processes import kill_in_epoch
 from utils.report.results import read_results
 
-PROJECT = Path(__file__).resolve().parents[2]
 CLASSES = ["Beep", "Buzz", "Whistle"]
 FORMATS = ("float32", "float16", "dynamic")
 BRIEF = ("training.epochs=1", "training.schedule.warmup_epochs=0", "export.formats=[]")
@@ -237,6 +231,18 @@ def test_files_of_any_length_are_searched_alike_by_every_file(predict, own_files
             )
 
 
+def test_own_files_that_cannot_be_searched(sed, searched, tmp_path, capsys):
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "broken.wav").write_bytes(b"no audio")
+    capsys.readouterr()
+    assert sed("-m", "predict", own, *set_of(searched), "-o", tmp_path / "found") == 2
+    message = capsys.readouterr().err
+    assert "broken.wav" in message
+    assert "Traceback" not in message
+    assert not (tmp_path / "found").exists()
+
+
 def test_int8_is_refused_before_anything_is_trained(sed, desed, tiny_sed, tmp_path, capsys):
     formats = "export.formats=[float32,int8]"
     arguments = (*set_of(tmp_path), "--data", desed, "--override", formats)
@@ -303,17 +309,9 @@ def test_without_weak_clips_a_network_learns_from_strong_ones_alone(
 def test_interrupted_by_kill_it_ends_as_if_undisturbed(sed, desed, tiny_sed, tmp_path, capsys):
     """``kill -9`` in the middle of training student and teacher; then once more."""
     steps = "feature_augment=[FrameShift, GroupMixup]"
-    changes = (steps, "training.epochs=14", "export.formats=[]")
+    changes = (steps, "training.epochs=5", "export.formats=[]")
     command = (*set_of(tmp_path), "--data", desed, "--override", *changes)
-    whole = [sys.executable, PROJECT / "task4_sed.py", *command]
-    process = subprocess.Popen(
-        list(map(str, whole)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
-    wait_for_epochs(tmp_path / "runs" / "tiny", 3, process)
-    os.kill(process.pid, signal.SIGKILL)
-    process.communicate()
-    (begun,) = (tmp_path / "runs" / "tiny").glob("*/history.csv")
-    assert len(begun.read_text().splitlines()) < 15
+    kill_in_epoch(3, "task4_sed.py", *command, runs=tmp_path / "runs" / "tiny")
     assert sed(*command) == 0
     assert "training stopped" not in capsys.readouterr().out
     assert sed(*command, f"paths.runs={tmp_path}/quiet") == 0

@@ -174,19 +174,6 @@ def test_a_model_that_is_not_there(refused, desed, tmp_path):
     assert "x.keras: no such model file" in missing
 
 
-def test_own_files_that_cannot_be_searched(sed, searched, tmp_path, capsys):
-    own = tmp_path / "own"
-    own.mkdir()
-    (own / "broken.wav").write_bytes(b"no audio")
-    options = ("-s", "tiny", "-p", searched / "tiny.yaml", "-o", tmp_path / "found")
-    capsys.readouterr()
-    assert sed("-m", "predict", own, *options) == 2
-    message = capsys.readouterr().err
-    assert "broken.wav" in message
-    assert "Traceback" not in message
-    assert not (tmp_path / "found").exists()
-
-
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -273,8 +273,10 @@ def test_a_loss_that_becomes_no_number_is_told_in_a_sentence(
     separation, utterances, tmp_path, capsys
 ):
     write_tiny_separation(tmp_path)
-    steep = "training.optimizer.Adam.learning_rate=1.0e+30"
-    arguments = (*set_of(tmp_path, "tiny_voices"), "--data", utterances, "--override", steep)
+    layers = "[Conv1D: {filters: 2, kernel_size: 1}, Permute: {dims: [2, 1]}, "  # a gain a speaker
+    layers += "Reshape: {target_shape: [1, 2, 2000]}]"
+    changes = (f"model.layers={layers}", "training.optimizer.Adam.learning_rate=1.0e+30")
+    arguments = (*set_of(tmp_path, "tiny_voices"), "--data", utterances, "--override", *changes)
     assert "the loss became nan in epoch 1" in refusal(capsys, separation, *arguments)
     assert list(tmp_path.rglob("diverged.json"))
 

@@ -4,7 +4,6 @@ import csv
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 from collections import Counter
@@ -15,11 +14,10 @@ import pytest
 import soundfile
 import soxr
 
-from tests.tasks.processes import wait_for_epochs
+from tests.tasks.processes import PROJECT, kill_in_epoch
 from utils.evaluation import read_system_output
 from utils.report.results import read_results
 
-PROJECT = Path(__file__).resolve().parents[2]
 CLASSES = ("car_horn", "dog_bark", "siren")
 CLASS_OF = {"1": "car_horn", "3": "dog_bark", "8": "siren"}  # by the number in a file's name
 FOLDS = ("fold1", "fold2", "fold3")
@@ -242,19 +240,10 @@ def check_images(urbansound, parameters, run, urban):
 def test_interrupted_by_kill_it_ends_as_if_undisturbed(urbansound, urban, tiny_urban, tmp_path):
     """``kill -9`` in a process of its own, amid clips mixed in both ways; then once more."""
     steps = "augment=[Shift: {max_seconds: 0.2}, Mixup: {probability: 0.5}, BetweenClass: {}]"
-    command = ("-s", "tiny", "-p", tiny_urban, "--data", urban)
-    changes = ("--override", steps, ONE_FOLD, "training.epochs=40")
-    whole = [sys.executable, PROJECT / "task_urbansound.py", *command, *changes]
-    process = subprocess.Popen(
-        list(map(str, whole)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
-    wait_for_epochs(tmp_path / "runs" / "tiny", 5, process)
-    os.kill(process.pid, signal.SIGKILL)
-    process.communicate()
-    (history,) = (tmp_path / "runs" / "tiny").glob("*/history.csv")
-    assert len(history.read_text().splitlines()) < 41
-    assert urbansound(*command, *changes) == 0
-    assert urbansound(*command, *changes, f"paths.runs={tmp_path}/quiet") == 0
+    command = ("-s", "tiny", "-p", tiny_urban, "--data", urban, "--override", steps, ONE_FOLD)
+    kill_in_epoch(3, "task_urbansound.py", *command, runs=tmp_path / "runs" / "tiny")
+    assert urbansound(*command) == 0
+    assert urbansound(*command, f"paths.runs={tmp_path}/quiet") == 0
     quiet = (tmp_path / "quiet" / "tiny" / "latest").resolve()
     for name in ("history.csv", "system_output.csv"):
         assert (run_of(tmp_path) / name).read_bytes() == (quiet / name).read_bytes()

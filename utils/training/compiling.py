@@ -112,9 +112,29 @@ def try_loss(model: "keras.Model", clip: np.ndarray, truth: np.ndarray, *, told:
         ConfigError: when loss, metrics and output do not fit together.
     """
     try:
+        make_metrics(model, truth)
         model.test_on_batch(clip, truth)
     except (ValueError, TypeError) as error:
         raise ConfigError(f"training.loss: {told}: {' '.join(str(error).split())}") from error
+
+
+def make_metrics(model: "keras.Model", truth: np.ndarray) -> None:
+    """Make the variables of the metrics, which Keras leaves to the first step.
+
+    TensorFlow traces a step twice that makes variables; with a large network that takes seconds.
+
+    Args:
+        model: a compiled network of one output.
+        truth: targets of the shape that steps will have, (clips, ...); their values do not matter.
+
+    Raises:
+        ValueError: when metrics and targets do not fit together.
+        TypeError: likewise.
+    """
+    (output,) = model.outputs
+    said = np.zeros([len(truth), *(size or 1 for size in output.shape[1:])], np.float32)
+    model.compute_metrics(None, truth, said)
+    model.reset_metrics()
 
 
 def _example(classes: int, kind: TargetKind) -> np.ndarray:

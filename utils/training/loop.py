@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from utils.config.schema import TrainingSettings
 from utils.errors import UserError
 from utils.pipeline import drawing
 from utils.training import checkpoint
 from utils.training.average import WeightAverage
-from utils.training.compiling import compile_model, first_rate
+from utils.training.compiling import compile_model, first_rate, make_metrics
 from utils.training.devices import check_batch_size, device_strategy, precision
 from utils.training.steps import NAME, Meter, StepLog, metered, require_loggable
 
@@ -148,6 +150,8 @@ def _run_epochs(
     from utils.training import callbacks as own
     from utils.training.kernels import quick_kernels
 
+    if settings.metrics and model.distribute_strategy.num_replicas_in_sync == 1:
+        make_metrics(model, _like(batches))  # under a strategy Keras makes them itself
     first_epoch = len(progress.history)
     judge = validation if isinstance(validation, Judge) else None
     callbacks = [*more, *([] if average is None else [own.Average(average)])]
@@ -189,6 +193,12 @@ def _run_epochs(
     finally:
         if shown is not None:
             shown.close()
+
+
+def _like(batches: "tf.data.Dataset") -> np.ndarray:
+    """Targets of zeros, of the shape that those of a batch have; one clip where that is open."""
+    targets = batches.element_spec[1]
+    return np.zeros([size or 1 for size in targets.shape], np.float32)
 
 
 @contextmanager

@@ -8,10 +8,13 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from utils.config import nodes
 from utils.config.nodes import parse_yaml, read_yaml
 from utils.config.places import MarkedDict
 from utils.errors import ConfigError
 
+PROJECT = Path(__file__).resolve().parents[3]
+ODD = " abe1-:.,[]{}#&*!|>'\"\n\t\\%@<?~é\x00\ud7ff"  # characters that YAML minds
 NUMBER = re.compile(r"[-+]?[\d._]+[eE][-+]?\d+")  # text that is refused where it stands unquoted
 
 
@@ -40,13 +43,48 @@ def test_plain_data_reads_as_pyyaml_reads_it(data, flow):
     assert parse_yaml(text, "x.yaml") == yaml.safe_load(text)
 
 
-@given(st.text(alphabet=" abe1-:.,[]{}#&*!|>'\"\n\t\\%@<?~é\x00\ud7ff", max_size=40))
+@given(st.text(alphabet=ODD, max_size=40))
 def test_any_text_is_read_or_refused_with_a_sentence(text):
     try:
         parse_yaml(text, "x.yaml")
     except ConfigError as error:
         assert str(error).startswith("x.yaml")
         assert str(error).endswith(".")
+
+
+def by_pyyaml(text):
+    """What is read where libyaml must not be used; None where it is refused."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(nodes, "_MOST_LEVELS", -1)
+        try:
+            return parse_yaml(text, "x.yaml")
+        except ConfigError:
+            return None
+
+
+@given(st.text(alphabet=ODD, max_size=40))
+def test_libyaml_reads_alike_what_pyyaml_reads(text):
+    if (expected := by_pyyaml(text)) is not None:
+        assert repr(parse_yaml(text, "x.yaml")) == repr(expected)
+
+
+def lines(data):
+    """Lines of all keys and items of nested data."""
+    if isinstance(data, MarkedDict):
+        return {key: (data.marks[key].line, lines(data[key])) for key in data}
+    if isinstance(data, list):
+        return [(mark.line, lines(item)) for mark, item in zip(data.marks, data, strict=True)]
+    return None
+
+
+@pytest.mark.skipif(not yaml.__with_libyaml__, reason="PyYAML was built without libyaml")
+def test_task_yaml_is_read_by_libyaml_with_the_same_lines(monkeypatch):
+    text = (PROJECT / "task.yaml").read_text(encoding="utf-8")
+    expected = by_pyyaml(text)
+    monkeypatch.setattr(yaml, "SafeLoader", lambda text: yaml.CSafeLoader(text[:0]))
+    data = parse_yaml(text, "x.yaml")
+    assert data == expected
+    assert lines(data) == lines(expected)
 
 
 @given(st.lists(st.sampled_from("abcd"), min_size=1, max_size=6))
@@ -99,6 +137,8 @@ REFUSED = {
     "b: {<<: 3}": "x.yaml:1: b: '<<' takes a mapping",
     "a: 1\nb: \x01": "x.yaml:2: the character U+0001 is not allowed in YAML; remove it.",
     "a: " + "[" * 2000: "is nested too deeply.",
+    "a: " + "[" * 200_000: "is nested too deeply.",
+    "- " * 200_000: "is nested too deeply.",
     "a: " + "9" * 5000: "cannot be read as a value.",
 }
 

@@ -5,7 +5,7 @@ import pytest
 
 from utils.config.schema import ScheduleSettings, SelectSettings, TrainingSettings
 from utils.errors import ConfigError
-from utils.training import check, compile_model, stopping_note
+from utils.training import check, compile_model, fit, stopping_note
 from utils.training.compiling import in_any_order, needed_columns, scheduled_optimizer
 
 CLASSES = 4
@@ -55,6 +55,40 @@ def test_a_loss_for_other_targets_is_refused(kind, named):
         check(
             network(), settings(loss="sparse_categorical_crossentropy"), classes=CLASSES, kind=kind
         )
+
+
+def test_a_step_is_traced_once(tmp_path):
+    """Metrics are made before: a step that makes variables is traced twice, for seconds a time."""
+    import keras
+    import tensorflow as tf
+
+    traced = []
+
+    class Seen(keras.layers.Layer):
+        def call(self, values, training=False):
+            traced.append(training)
+            return values
+
+    def build():
+        seen = keras.Sequential([keras.Input((5,)), Seen(), keras.layers.Dense(CLASSES)])
+        traced.clear()
+        return seen
+
+    check(build(), settings("kl_divergence"), classes=CLASSES, kind="distribution")
+    assert traced == [False]
+    clips = np.full((6, 5), 0.5, np.float32), np.full((6, CLASSES), 1 / CLASSES, np.float32)
+    batches = tf.data.Dataset.from_tensor_slices(clips).batch(4).repeat(2)
+    counted = []
+
+    def build_counted():
+        counted.append(list(traced))
+        return build()
+
+    fit(
+        build_counted, lambda _: batches, batches.take(2), steps=2, folder=tmp_path, seed=0,
+        settings=settings("kl_divergence", epochs=2, batch_size=4), inputs="",
+    )  # fmt: skip
+    assert counted[1] == [True, False]
 
 
 def test_a_network_of_another_number_of_classes_is_refused():
