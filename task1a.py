@@ -22,6 +22,7 @@ from utils.experiment import (
     check_clips,
     finish_labels,
     label_files,
+    require_answers,
     submit,
 )
 from utils.report.results import Results
@@ -58,6 +59,7 @@ def score(job: Job, predictions: Predictions, bootstrap: int) -> SceneScores:
 
 def evaluate(job: Job, run: Run) -> Results:
     """Develop; then train on all labelled clips and write the submission for the evaluation set."""
+    require_answers(job, "all_data")
     evaluation = load_evaluation(job.settings.dataset, root=job.root, known=job.data.clips)
     experiment, results = run_development(job, run)
     submit(experiment, results, evaluation)

@@ -4,6 +4,7 @@ from typing import Any
 
 from utils import export, training
 from utils.config.event_sections import PostprocessSettings
+from utils.experiment.distillation import require_teachable
 from utils.experiment.event_judging import EventJudge
 from utils.experiment.event_learning import EventLearning, StepGrid
 from utils.experiment.event_needs import check_settings, only_fold, steps_of
@@ -36,6 +37,7 @@ def check_clips(job: Job) -> None:
     network = build_network(job, representation)
     if settings.export.qat is not None:
         require_trainable(network, settings.training, settings.export.qat)
+    require_teachable(job, network)
     classes = len(job.data.classes)
     training.check(network, settings.training, classes=classes, kind=job.target)
 

@@ -12,6 +12,7 @@ from utils import export, inference, training
 from utils.datasets import Clip, Fold
 from utils.errors import DataError
 from utils.evaluation import Predictions
+from utils.experiment.distillation import Teachers
 from utils.experiment.facts import file_facts, metadata_of, statistics
 from utils.experiment.job import Job
 from utils.experiment.learning import BLOCK, ClipFeatures, Learning, waveform_of
@@ -96,7 +97,9 @@ class FoldExperiment:
     @cached_property
     def learning(self) -> Learning:
         """What the network learns from."""
-        return Learning(self.job, self.fold, self.features)
+        place = self.place.folder.relative_to(self.place.run.folder)
+        teachers = Teachers.of(self.job, place.as_posix())
+        return Learning(self.job, self.fold, self.features, teachers)
 
     def build(self) -> "keras.Model":
         """Build the set's network for this data."""
@@ -105,7 +108,7 @@ class FoldExperiment:
     def train(self) -> None:
         """Train; leaves model.keras, normaliser.json, history.csv and training.json."""
         makes = ("model.keras", "normaliser.json", "history.csv", "training.json")
-        with self.place.stage("training", makes=makes, inputs=self.features.key) as stage:
+        with self.place.stage("training", makes=makes, inputs=self.learning.inputs) as stage:
             if stage.needed:
                 stage.earlier_seconds = self._train()
 
@@ -208,7 +211,7 @@ class FoldExperiment:
         if settings is None:
             return
         makes = (f"model_{QAT}.tflite", FACTS)
-        with self.place.stage("int8 training", makes=makes, inputs=self.features.key) as stage:
+        with self.place.stage("int8 training", makes=makes, inputs=self.learning.inputs) as stage:
             if stage.needed:
                 stage.earlier_seconds = train_int8(
                     self.learning, self.place, settings, normaliser=self.normaliser,

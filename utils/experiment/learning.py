@@ -1,7 +1,7 @@
 """What a fold learns from: stored clips, or isolated words that are mixed afresh in each epoch."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from utils.config.schema import TrainingSettings
 from utils.console import bar
 from utils.datasets import Clip, Fold
 from utils.datasets.mixture_folders import identity_of
+from utils.experiment.distillation import Teachers
 from utils.experiment.job import Job
 from utils.features import (
     AnyNormaliser,
@@ -91,21 +92,33 @@ class Learning:
         job: the set and the data.
         fold: training and validation clips.
         features: of all clips.
+        teachers: whose answers are learnt beside the labels; None: there are none.
     """
 
     job: Job
     fold: Fold
     features: ClipFeatures
+    teachers: Teachers | None = None
 
     @cached_property
     def key(self) -> str:
         """Identity of what is learnt from: the parameters, and every training and validation clip.
 
+        That of the teachers belongs to it.
+
         Raises:
             DataError: for a file that has vanished.
         """
         clips = (*self.fold.train, *self.fold.validation)
-        return learnt_key(self.job, self.features.stores, clips)
+        return self._with_teachers(learnt_key(self.job, self.features.stores, clips))
+
+    @property
+    def inputs(self) -> str:
+        """Identity of the features, test clips included, and of the teachers."""
+        return self._with_teachers(self.features.key)
+
+    def _with_teachers(self, key: str) -> str:
+        return key if self.teachers is None else f"{key}-{self.teachers.key}"
 
     @cached_property
     def source(self) -> pipeline.Source | pipeline.Mixtures:
@@ -115,7 +128,7 @@ class Learning:
         store = self.features.store if waveforms is None else waveforms
         rows = store.rows(clips)
         if mixing is None:
-            return pipeline.Source(store.array, rows, self._targets(clips))
+            return pipeline.Source(store.array, rows, self._taught(clips))
         return pipeline.Mixtures(
             array=store.array,
             rows=rows,
@@ -135,6 +148,11 @@ class Learning:
 
     def _targets(self, clips: Sequence[Clip]) -> np.ndarray:
         return targets.encode(clips, classes=self.job.data.classes, kind=self.job.target)
+
+    def _taught(self, clips: Sequence[Clip]) -> np.ndarray | dict[str, np.ndarray]:
+        """Targets of training clips; with what the teachers say, if there are any."""
+        labels = self._targets(clips)
+        return labels if self.teachers is None else self.teachers.beside(labels, clips)
 
     def fit_normaliser(self) -> AnyNormaliser | None:
         """The normaliser of the settings, with the statistics of the training clips."""
@@ -188,8 +206,9 @@ class Learning:
         """
         prepare_training, prepare = self.preparations(normaliser)
         memory_gb, seed = self.job.settings.pipeline.memory_gb, self.job.settings.seed
-        return training.fit(
-            build,
+        teachers = self.teachers
+        trained = training.fit(
+            build if teachers is None else teachers.taking(build),
             lambda first_epoch: pipeline.training_batches(
                 self.source, batch_size=settings.batch_size, seed=seed,
                 first_epoch=first_epoch, epochs=settings.epochs,
@@ -204,6 +223,9 @@ class Learning:
             console=self.job.console,
             tensorboard=tensorboard,
         )  # fmt: skip
+        if teachers is None:
+            return trained
+        return replace(trained, model=teachers.graduated(trained.model))
 
     def preparations(
         self, normaliser: AnyNormaliser | None

@@ -14,6 +14,7 @@ OF_CLIPS: Mapping[str, Any] = {
     "augment": (),
     "training.metrics": (),
     "training.folds": None,
+    "training.distillation": None,
     "evaluation.shifts_seconds": (0.0,),
     "evaluation.calibration": "none",
     "export.qat": None,

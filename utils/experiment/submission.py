@@ -49,7 +49,10 @@ def _facts(experiment: ClipExperiment, results: Results) -> submission.Submissio
     settings = experiment.job.settings
     layers = results.model.layers if results.model else ()
     parameters, non_zero, size = _size(results, settings.limits.format)
-    quantised = settings.limits.format != "float32"
+    managed = {
+        "weight quantization": settings.limits.format != "float32",
+        "knowledge distillation": settings.training.distillation is not None,
+    }
     return submission.SubmissionFacts(
         sample_rate_hz=settings.audio.sample_rate,
         acoustic_features=submission.features_text(settings.features),
@@ -58,7 +61,7 @@ def _facts(experiment: ClipExperiment, results: Results) -> submission.Submissio
         total_parameters=parameters,
         total_parameters_non_zero=non_zero,
         parameter_bytes=size,
-        complexity_management="weight quantization" if quantised else None,
+        complexity_management=", ".join(how for how, used in managed.items() if used) or None,
         demo=experiment.run.is_demo,
     )
 

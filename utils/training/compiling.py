@@ -149,10 +149,11 @@ def needed_columns(settings: TrainingSettings) -> tuple[str, ...]:
     """Columns of ``history.csv`` from which the best epoch can be chosen.
 
     Keras names the column of a metric as the metric was written, with ``val_`` before it for
-    validation clips.
+    validation clips. Teachers answer training clips alone.
     """
     once = ("loss", *settings.metrics)
-    return once + tuple(f"val_{name}" for name in once)
+    taught = () if settings.distillation is None else ("label_loss", "distillation_loss")
+    return once + tuple(f"val_{name}" for name in once) + taught
 
 
 def scheduled_optimizer(settings: TrainingSettings, *, steps: int) -> "keras.optimizers.Optimizer":

@@ -31,6 +31,7 @@ OTHER = {  # a value of each that asks for something
     "augment": ["Noise"],
     "training.metrics": ["accuracy"],
     "training.folds": 2,
+    "training.distillation": {"teachers": ["test"]},
     "evaluation.shifts_seconds": [0.0, 0.01],
     "evaluation.calibration": "temperature",
     "export.qat": {"epochs": 1},
