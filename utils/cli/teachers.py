@@ -94,6 +94,12 @@ def teachers_of(runs: "Runs", student: Resolved, seed: int) -> tuple[Teacher, ..
 def _teacher(runs: "Runs", student: Resolved, one: Resolved | str, seed: int) -> Teacher:
     if isinstance(one, str):
         return Teacher(one, runs.script.folder / Path(one).expanduser())
+    set_id, one = one.settings.set_id, _comparable(runs, student, one)
+    return Teacher(set_id, runs.folder(one, seed), _command(runs, set_id, seed))
+
+
+def _comparable(runs: "Runs", student: Resolved, one: Resolved) -> Resolved:
+    """A teacher as the command has it, if that is of the student's data."""
     set_id = one.settings.set_id
     one = runs.asked.get(set_id, one)
     if runs.data(one)[1].identity != runs.data(student)[1].identity:
@@ -101,7 +107,7 @@ def _teacher(runs: "Runs", student: Resolved, one: Resolved | str, seed: int) ->
             f"set {student.settings.set_id}: its teacher {set_id} learns from other clips, or from "
             "another division of them; give both the same dataset and training.folds."
         )
-    return Teacher(set_id, runs.folder(one, seed), _command(runs, set_id, seed))
+    return one
 
 
 def _command(runs: "Runs", set_id: str, seed: int) -> str:
@@ -137,9 +143,11 @@ def require_before(runs: "Runs", plans: "Sequence[Plan]") -> None:
     coming: set[tuple[str, int]] = set()
     for one, seed in _in_order(runs, plans):
         for teacher in one.teachers:
-            is_set = isinstance(teacher, Resolved)
-            if not (is_set and (teacher.settings.set_id, seed) in coming):
-                _required(runs, one, teacher, seed)
+            if isinstance(teacher, Resolved):
+                _comparable(runs, one, teacher)
+                if (teacher.settings.set_id, seed) in coming:
+                    continue
+            _required(runs, one, teacher, seed)
         coming.add((one.settings.set_id, seed))
 
 
