@@ -187,9 +187,11 @@ class Runs:
             UserError: for a set whose teachers are missing.
         """
         settings, data = resolved.settings, self.data(resolved)[1]
-        decides = determining(resolved) if members is None else {"members": members}
-        if members is None and resolved.teachers:
-            decides["teachers"] = teachers.identities(self, resolved, seed)
+        decides: dict[str, Any] = {"members": members}
+        if members is None:
+            decides = determining(resolved)
+            if resolved.teachers:
+                decides["teachers"] = teachers.identities(self, resolved, seed)
         return run_folder(
             beside(self.script, settings.paths.runs),
             settings.set_id,
