@@ -59,7 +59,8 @@ def test_a_module_imports_only_from_earlier_stages(path):
 def test_heavy_packages_are_not_imported_with_the_command_line(path):
     """They take seconds; only files that are themselves imported late may name them at the top."""
     late = {f"utils.training.{name}" for name in ("callbacks", "kernels", "ramp")}
-    late |= {"models.mean_teacher", "utils.compression.operators", "utils.compression.simulation"}
+    late |= {"models.distillation", "models.mean_teacher"}
+    late |= {"utils.compression.operators", "utils.compression.simulation"}
     if dotted_name(path) in late or path.match("models/*layers.py"):
         return
     tree = ast.parse(path.read_text(encoding="utf-8"))
