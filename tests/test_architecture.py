@@ -60,7 +60,7 @@ def test_heavy_packages_are_not_imported_with_the_command_line(path):
     """They take seconds; only files that are themselves imported late may name them at the top."""
     late = {f"utils.training.{name}" for name in ("callbacks", "kernels", "ramp")}
     late |= {f"utils.compression.{name}" for name in ("operators", "simulation", "zeros")}
-    late |= {"models.mean_teacher"}
+    late |= {"models.distillation", "models.mean_teacher"}
     if dotted_name(path) in late or path.match("models/*layers.py"):
         return
     tree = ast.parse(path.read_text(encoding="utf-8"))

@@ -50,8 +50,9 @@ def chain(steps: Sequence[AugmentStep], *, sample_rate: int) -> Augment | None:
         and its targets, in which each step draws from a seed of its own; None if there are no
         steps. Targets are floating tensors (batch, ...), alone or in a nested structure. They may
         be None where no step mixes clips, else the function raises ValueError. Where steps ask for
-        devices (``asked_devices``), targets are a dict of ``LABELS`` and of ``DEVICE``, int32
-        (batch,), the clip's place among those devices or -1; the function gives the labels alone.
+        devices (``asked_devices``), targets are a dict of ``LABELS``, of ``DEVICE``, int32
+        (batch,), the clip's place among those devices or -1, and of others; the function gives the
+        dict without devices, or the labels alone if that is all.
 
     Raises:
         DataError: for a folder of impulse responses that is missing or empty.
@@ -72,7 +73,7 @@ def chain(steps: Sequence[AugmentStep], *, sample_rate: int) -> Augment | None:
 
         device: Any = None
         if asked:
-            device, targets = targets[DEVICE], targets[LABELS]
+            device, targets = targets[DEVICE], _without_device(targets)
         for number, (draw, apply, places) in enumerate(stages):
             drawn = draw(tf.random.fold_in(seed, number), tf.shape(batch)[0])
             if places:
@@ -84,6 +85,11 @@ def chain(steps: Sequence[AugmentStep], *, sample_rate: int) -> Augment | None:
         return batch, targets
 
     return augment
+
+
+def _without_device(targets: dict[str, Any]) -> Any:
+    left = {name: values for name, values in targets.items() if name != DEVICE}
+    return left[LABELS] if set(left) == {LABELS} else left
 
 
 def _places(settings: Section, asked: Sequence[str]) -> tuple[int, ...]:

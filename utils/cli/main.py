@@ -15,6 +15,7 @@ from utils.cli.script import Answers, Script
 from utils.cli.studies import run_study
 from utils.cli.study_check import answer
 from utils.cli.study_processes import end_with_parent
+from utils.cli.teachers import with_teachers
 from utils.console import terminal
 from utils.errors import ConfigError, UserError
 from utils.experiment.needs import OF_MASKS
@@ -22,7 +23,7 @@ from utils.report import limits
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from rich.console import Console
 
@@ -66,15 +67,7 @@ def _dispatch(script: Script, arguments: "argparse.Namespace", console: "Console
     if arguments.show_sets:
         show.sets(console, catalogue, script.name)
         return 0
-    elsewhere = (arguments.data, arguments.download_dataset, arguments.detections)
-    on_demo = all(place is None for place in elsewhere)
-
-    def resolve(set_id: str, *more: str) -> "Resolved":
-        one = catalogue.resolve(set_id, overrides=[*arguments.override, *more], demo=on_demo)
-        if one.task not in (None, script.name):
-            raise UserError(f"set {set_id} belongs to {one.task}.py; run it there.")
-        return one
-
+    resolve = _resolver(script, arguments, catalogue)
     plans = [_plan(resolve, set_id) for set_id in arguments.parameter_set]
     resolved = [plan.resolved for plan in plans]
     every = [one for plan in plans if not plan.is_study for one in (*plan.members, plan.resolved)]
@@ -100,6 +93,26 @@ def _dispatch(script: Script, arguments: "argparse.Namespace", console: "Console
         _refuse_study(plans, arguments)
         return _run(plans, Runs(script, arguments, console), resolve)
     return 0
+
+
+def _resolver(
+    script: Script, arguments: "argparse.Namespace", catalogue: "config.Catalogue"
+) -> "Callable[..., Resolved]":
+    """What resolves a set of the command, with more overrides if need be, and its teachers."""
+    elsewhere = (arguments.data, arguments.download_dataset, arguments.detections)
+    on_demo = all(place is None for place in elsewhere)
+
+    def find(set_id: str, overrides: "Sequence[str]") -> "Resolved":
+        one = catalogue.resolve(set_id, overrides=overrides, demo=on_demo)
+        if one.task not in (None, script.name):
+            raise UserError(f"set {set_id} belongs to {one.task}.py; run it there.")
+        return one
+
+    def resolve(set_id: str, *more: str) -> "Resolved":
+        given = [*arguments.override, *more]
+        return with_teachers(find(set_id, given), catalogue, find, overrides=given)
+
+    return resolve
 
 
 def _plan(resolve: "Callable[[str], Resolved]", set_id: str) -> Plan:

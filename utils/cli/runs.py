@@ -1,12 +1,12 @@
 """Run sets one after the other: their data, their folders, ensembles of them, the comparison."""
 
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from utils import backend, datasets
-from utils.cli import fetch, show
+from utils.cli import fetch, show, teachers
 from utils.cli.script import Script
 from utils.errors import UserError
 from utils.experiment import Job, Member, read_member
@@ -64,23 +64,30 @@ class Runs:
         arguments: of the command line.
         console: where to print.
         finished: results by run folder, in the order of the runs.
+        asked: sets of the command by their ids, members of ensembles too.
     """
 
     script: Script
     arguments: "argparse.Namespace"
     console: "Console"
     finished: "dict[Path, Results]" = field(default_factory=dict)
+    asked: "dict[str, Resolved]" = field(default_factory=dict)
     _folders: dict[tuple[str, int], Path] = field(default_factory=dict)
     _read: dict[str, tuple[Path, datasets.DataSet]] = field(default_factory=dict)
 
     def check(self, plans: "Sequence[Plan]") -> None:
-        """Build every set's network before the first of several is trained."""
-        sets = {
+        """Build every set's network before the first of several is trained.
+
+        Raises:
+            UserError: for a network that cannot be built, and a teacher that would be missing.
+        """
+        sets = self.asked = {
             one.settings.set_id: one
             for plan in plans
             for one in plan.members or (plan.resolved,)
             if not plan.is_study
         }
+        teachers.require_before(self, plans)
         for one in sets.values() if len(sets) > 1 else ():
             self.script.check(self.job(one, one.settings.seed, notes=False))
 
@@ -97,7 +104,8 @@ class Runs:
         key = resolved.settings.set_id, seed
         if key not in self._folders:
             self._announce(resolved, seed)
-            job = self.job(resolved, seed)
+            found = teachers.teachers_of(self, resolved, seed)
+            job = replace(self.job(resolved, seed), teachers=found)
             with self._open(resolved, job) as run:
                 evaluates = self.arguments.mode == "eval"
                 mode = self.script.evaluate if evaluates else self.script.develop
@@ -177,12 +185,20 @@ class Runs:
             seed: of the run.
             members: of an ensemble, names of its members' folders; None where the set has a
                 network of its own.
+
+        Raises:
+            UserError: for a set whose teachers are missing.
         """
         settings, data = resolved.settings, self.data(resolved)[1]
+        decides: dict[str, Any] = {"members": members}
+        if members is None:
+            decides = determining(resolved)
+            if resolved.teachers:
+                decides["teachers"] = teachers.identities(self, resolved, seed)
         return run_folder(
             beside(self.script, settings.paths.runs),
             settings.set_id,
-            determining=determining(resolved) if members is None else {"members": members},
+            determining=decides,
             data=data.name,
             identity=data.identity,
             seed=seed,

@@ -47,12 +47,15 @@ class Resolved:
         task: name of the script that the set belongs to; None for every script.
         demo_differences: the ``demo:`` block of differences that was laid over the set; empty on
             real data.
+        teachers: of ``training.distillation``, in its order: sets as resolved, folders as written;
+            :meth:`Catalogue.resolve` leaves it empty.
     """
 
     settings: Settings
     models: MarkedDict
     task: str | None = None
     demo_differences: dict[str, Any] = field(default_factory=dict)
+    teachers: "tuple[Resolved | str, ...]" = ()
 
     def parameters(self) -> dict[str, Any]:
         """Everything that determines the run as plain data: settings, and the networks they use."""
@@ -86,6 +89,10 @@ class Catalogue:
         if "task" not in data and isinstance(base, str) and base in self.sets:
             return self._merged(base).get("task")
         return data.get("task")
+
+    def has(self, set_id: str) -> bool:
+        """Whether there is such a set, or such a study of which it may be an arm."""
+        return set_id in self.sets or set_id.rpartition("/")[0] in self.sets
 
     def is_study(self, set_id: str) -> bool:
         """Whether a set is a study."""

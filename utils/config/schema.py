@@ -15,6 +15,7 @@ from utils.config.data_sections import (
     MixingSettings,
     ValidationSettings,
 )
+from utils.config.distillation_section import DistillationSettings
 from utils.config.event_sections import (
     FeatureAugmentStep,
     PartsSettings,
@@ -160,6 +161,9 @@ class TrainingSettings(Section):
     )
     teacher: TeacherSettings | None = Field(
         None, description="sound events: mean teacher; null learns from labels alone"
+    )
+    distillation: DistillationSettings | None = Field(
+        None, description="labels of whole clips: learn from the answers of other networks too"
     )
     optimizer: dict[str, dict[str, Any]] = Field(
         default_factory=lambda: {"Adam": {"learning_rate": 0.001}},

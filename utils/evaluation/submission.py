@@ -232,15 +232,17 @@ def augmentation_text(steps: Iterable[AugmentStep]) -> str | None:
     return ", ".join(dict.fromkeys(words)) or None
 
 
-def management_text(*, pruned: bool, file: str) -> str | None:
+def management_text(*, file: str, pruned: bool = False, taught: bool = False) -> str | None:
     """List what keeps the network small, in the challenge's words.
 
     Args:
-        pruned: whether channels or weights were taken away.
         file: the format that is handed in; ``float32`` is not rounded.
+        pruned: whether channels or weights were taken away.
+        taught: whether other networks were its teachers.
     """
-    words = [*("pruning",) * pruned, *_ROUNDING.get(file, ("weight quantization",))]
-    return ", ".join(words) or None
+    known = {"knowledge distillation": taught, "pruning": pruned}
+    words = [word for word, is_so in known.items() if is_so]
+    return ", ".join([*words, *_ROUNDING.get(file, ("weight quantization",))]) or None
 
 
 def method_text(layer_types: Iterable[str]) -> str:

@@ -6,6 +6,7 @@ from utils import export, training
 from utils.config.event_sections import PostprocessSettings
 from utils.experiment.augmentation import check_responses
 from utils.experiment.compressing import require_compressible
+from utils.experiment.distillation import require_teachable
 from utils.experiment.event_judging import EventJudge
 from utils.experiment.event_learning import EventLearning, StepGrid
 from utils.experiment.event_needs import check_settings, only_fold, steps_of
@@ -42,6 +43,7 @@ def check_clips(job: Job) -> None:
         require_trainable(network, settings.training, settings.export.qat)
     if settings.compression is not None:
         require_compressible(network, settings.training, settings.compression)
+    require_teachable(job, network)
     classes = len(job.data.classes)
     training.check(network, settings.training, classes=classes, kind=job.target)
 

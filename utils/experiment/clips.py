@@ -10,6 +10,7 @@ from utils.datasets import Clip, Fold
 from utils.datasets.split import split_validation
 from utils.evaluation import OverallScores, Predictions, average, pool, summarise_folds
 from utils.experiment.checks import check_clips
+from utils.experiment.distillation import teachers_note
 from utils.experiment.facts import export_facts, results_of, step_facts
 from utils.experiment.fold import FoldExperiment
 from utils.experiment.job import Job
@@ -206,14 +207,17 @@ class ClipExperiment:
 
     def _notes(self) -> tuple[str, ...]:
         """What a reader of the scores must know besides the notes on the data."""
-        selection = training.selection_note(self.job.settings.training)
+        general = (
+            training.selection_note(self.job.settings.training),
+            teachers_note(self.job),
+        )
         trained = [fold for fold in self.folds if fold.model_path.exists()]
         told = tuple(note for fold in trained for note in fold.notes())
         left_out = tuple(f"{bad.name}: left out: {bad.reason}" for bad in self.bad)
         sources = {note for fold in self.folds for note in fold.place.other_sources}
         if self.job.data.held_out:
             told = (*told, AVERAGED.format(len(self.job.data.folds)))
-        return (*((selection,) if selection else ()), *told, *left_out, *sorted(sources))
+        return (*(note for note in general if note), *told, *left_out, *sorted(sources))
 
     def _seconds(self) -> dict[str, float]:
         """Seconds of each stage, summed over the folds."""

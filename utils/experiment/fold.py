@@ -13,6 +13,7 @@ from utils.datasets import Clip, Fold
 from utils.errors import DataError
 from utils.evaluation import Predictions
 from utils.experiment.compressing import TRAINED, compress, measure_steps, networks
+from utils.experiment.distillation import Teachers
 from utils.experiment.facts import file_facts, metadata_of, statistics
 from utils.experiment.job import Job
 from utils.experiment.learning import BLOCK, ClipFeatures, Learning, waveform_of
@@ -91,7 +92,9 @@ class FoldExperiment:
     @cached_property
     def learning(self) -> Learning:
         """What the network learns from."""
-        return Learning(self.job, self.fold, self.features)
+        place = self.place.folder.relative_to(self.place.run.folder)
+        teachers = Teachers.of(self.job, place.as_posix())
+        return Learning(self.job, self.fold, self.features, teachers)
 
     def build(self) -> "keras.Model":
         """Build the set's network for this data."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from utils.config.schema import Settings
 from utils.datasets import DataSet
+from utils.experiment.teachers import Teacher
 from utils.targets import TargetKind
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class Job:
         cache: folder of extracted features, shared by all runs.
         console: where to print.
         output: file that ``-o`` asks for.
+        teachers: runs from whose networks the set's network learns.
     """
 
     settings: Settings
@@ -37,4 +39,5 @@ class Job:
     console: "Console"
     target: TargetKind = "single_label"
     output: Path | None = None
+    teachers: tuple[Teacher, ...] = ()
     demo_differences: dict[str, Any] = field(default_factory=dict)

@@ -1,7 +1,7 @@
 """What a fold learns from: stored clips, or isolated words that are mixed afresh in each epoch."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from utils.console import bar
 from utils.datasets import Clip, Fold
 from utils.datasets.mixture_folders import identity_of
 from utils.experiment.augmentation import located_steps, responses_state
+from utils.experiment.distillation import Teachers
 from utils.experiment.job import Job
 from utils.features import (
     AnyNormaliser,
@@ -93,26 +94,36 @@ class Learning:
         job: the set and the data.
         fold: training and validation clips.
         features: of all clips.
+        teachers: whose answers are learnt beside the labels; None: there are none.
     """
 
     job: Job
     fold: Fold
     features: ClipFeatures
+    teachers: Teachers | None = None
 
     @cached_property
     def key(self) -> str:
         """Identity of what is learnt from: the parameters, and every training and validation clip.
 
+        That of the teachers belongs to it.
+
         Raises:
             DataError: for a file that has vanished.
         """
         clips = (*self.fold.train, *self.fold.validation)
-        return learnt_key(self.job, self.features.stores, clips) + responses_state(self.job)
+        key = learnt_key(self.job, self.features.stores, clips)
+        return self._with_others(key)
 
     @property
     def stage_key(self) -> str:
         """The same by the features of all clips, for the record of stages."""
-        return self.features.key + responses_state(self.job)
+        return self._with_others(self.features.key)
+
+    def _with_others(self, key: str) -> str:
+        """A key, and the identities of impulse responses and teachers."""
+        taught = "" if self.teachers is None else f"-{self.teachers.key}"
+        return f"{key}{responses_state(self.job)}{taught}"
 
     @cached_property
     def source(self) -> pipeline.Source | pipeline.Mixtures:
@@ -144,13 +155,16 @@ class Learning:
         return targets.encode(clips, classes=self.job.data.classes, kind=self.job.target)
 
     def _training_targets(self, clips: Sequence[Clip]) -> Targets:
-        """Labels, and the clips' devices where an augmentation asks for them."""
+        """Labels; with what teachers say and the clips' devices, where they are asked for."""
         asked, labels = asked_devices(self.job.settings.augment), self._targets(clips)
-        if not asked:
-            return labels
-        places = {name: place for place, name in enumerate(asked)}
-        found = [places.get(clip.device or "", -1) for clip in clips]
-        return {LABELS: labels, DEVICE: np.array(found, dtype=np.int32)}
+        found = {LABELS: labels}
+        if self.teachers is not None:
+            found = self.teachers.beside(labels, clips)
+        if asked:
+            places = {name: place for place, name in enumerate(asked)}
+            devices = [places.get(clip.device or "", -1) for clip in clips]
+            found[DEVICE] = np.array(devices, dtype=np.int32)
+        return found if len(found) > 1 else labels
 
     def fit_normaliser(self) -> AnyNormaliser | None:
         """The normaliser of the settings, with the statistics of the training clips."""
@@ -206,8 +220,9 @@ class Learning:
         """
         prepare_training, prepare = self.preparations(normaliser)
         memory_gb, seed = self.job.settings.pipeline.memory_gb, self.job.settings.seed
-        return training.fit(
-            build,
+        teachers = self.teachers
+        trained = training.fit(
+            build if teachers is None else teachers.taking(build),
             lambda first_epoch: pipeline.training_batches(
                 self.source, batch_size=settings.batch_size, seed=seed,
                 first_epoch=first_epoch, epochs=settings.epochs,
@@ -222,6 +237,9 @@ class Learning:
             console=self.job.console,
             tensorboard=tensorboard, callbacks=callbacks,
         )  # fmt: skip
+        if teachers is None:
+            return trained
+        return replace(trained, model=teachers.graduated(trained.model))
 
     def preparations(
         self, normaliser: AnyNormaliser | None

@@ -15,6 +15,7 @@ OF_CLIPS: Mapping[str, Any] = {
     "training.metrics": (),
     "training.folds": None,
     "compression": None,
+    "training.distillation": None,
     "evaluation.shifts_seconds": (0.0,),
     "evaluation.calibration": "none",
     "export.qat": None,

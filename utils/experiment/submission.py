@@ -164,7 +164,9 @@ def _facts(
     settings = experiment.job.settings
     layers = results.model.layers if results.model else ()
     compression = submission.management_text(
-        pruned=settings.compression is not None, file=settings.limits.format
+        file=settings.limits.format,
+        pruned=settings.compression is not None,
+        taught=settings.training.distillation is not None,
     )
     return submission.SubmissionFacts(
         sample_rate_hz=settings.audio.sample_rate,

@@ -118,19 +118,22 @@ def try_loss(model: "keras.Model", clip: np.ndarray, truth: np.ndarray, *, told:
         raise ConfigError(f"training.loss: {told}: {' '.join(str(error).split())}") from error
 
 
-def make_metrics(model: "keras.Model", truth: np.ndarray) -> None:
+def make_metrics(model: "keras.Model", truth: Any) -> None:
     """Make the variables of the metrics, which Keras leaves to the first step.
 
-    TensorFlow traces a step twice that makes variables; with a large network that takes seconds.
+    TensorFlow traces a step twice that makes variables; with a large network that takes seconds. A
+    network that is no graph of layers is left to Keras.
 
     Args:
-        model: a compiled network of one output.
+        model: a compiled network; a graph of layers has one output.
         truth: targets of the shape that steps will have, (clips, ...); their values do not matter.
 
     Raises:
         ValueError: when metrics and targets do not fit together.
         TypeError: likewise.
     """
+    if getattr(model, "outputs", None) is None:
+        return
     (output,) = model.outputs
     said = np.zeros([len(truth), *(size or 1 for size in output.shape[1:])], np.float32)
     model.compute_metrics(None, truth, said)
@@ -169,10 +172,11 @@ def needed_columns(settings: TrainingSettings) -> tuple[str, ...]:
     """Columns of ``history.csv`` from which the best epoch can be chosen.
 
     Keras names the column of a metric as the metric was written, with ``val_`` before it for
-    validation clips.
+    validation clips. Teachers answer training clips alone.
     """
     once = ("loss", *settings.metrics)
-    return once + tuple(f"val_{name}" for name in once)
+    taught = () if settings.distillation is None else ("label_loss", "distillation_loss")
+    return once + tuple(f"val_{name}" for name in once) + taught
 
 
 def scheduled_optimizer(settings: TrainingSettings, *, steps: int) -> "keras.optimizers.Optimizer":

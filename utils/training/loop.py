@@ -195,10 +195,14 @@ def _run_epochs(
             shown.close()
 
 
-def _like(batches: "tf.data.Dataset") -> np.ndarray:
+def _like(batches: "tf.data.Dataset") -> Any:
     """Targets of zeros, of the shape that those of a batch have; one clip where that is open."""
-    targets = batches.element_spec[1]
-    return np.zeros([size or 1 for size in targets.shape], np.float32)
+    import keras
+
+    def zeros(of: "tf.TensorSpec") -> np.ndarray:
+        return np.zeros([size or 1 for size in of.shape], np.float32)
+
+    return keras.tree.map_structure(zeros, batches.element_spec[1])
 
 
 @contextmanager

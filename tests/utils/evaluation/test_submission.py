@@ -302,11 +302,13 @@ def test_texts_in_the_words_of_the_challenge():
     assert augmentation_text(()) is None
     steps = [AugmentStep(Noise=NoiseSettings()), AugmentStep(PitchShift=PitchShiftSettings())]
     assert augmentation_text([*steps, steps[0]]) == "noise, pitch shift"
-    assert management_text(pruned=False, file="float32") is None
-    assert management_text(pruned=True, file="float32") == "pruning"
+    assert management_text(file="float32") is None
+    assert management_text(pruned=True, taught=True, file="float32") == (
+        "knowledge distillation, pruning"
+    )
     assert management_text(pruned=True, file="int8") == "pruning, weight quantization"
     by_training = "quantization-aware training, weight quantization"
-    assert management_text(pruned=False, file="int8_qat") == by_training
+    assert management_text(file="int8_qat") == by_training
 
 
 @pytest.mark.parametrize(

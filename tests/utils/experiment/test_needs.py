@@ -32,6 +32,7 @@ OTHER = {  # a value of each that asks for something
     "training.metrics": ["accuracy"],
     "training.folds": 2,
     "compression": {"zeros": {}},
+    "training.distillation": {"teachers": ["test"]},
     "evaluation.shifts_seconds": [0.0, 0.01],
     "evaluation.calibration": "temperature",
     "export.qat": {"epochs": 1},
