@@ -8,11 +8,21 @@ from utils.config.compression_section import FurtherSettings
 from utils.config.fields import Count, Many, Section, misplaced
 
 ExportFormat = Literal["float32", "float16", "dynamic", "int8"]
-ExportedFile = Literal["float32", "float16", "dynamic", "int8", "int8_qat"]
+ExportedFile = Literal["float32", "float16", "dynamic", "int8", "mixed", "int8_qat"]
 
 
 class QatSettings(FurtherSettings):
     """Quantisation-aware training: the int8 file trained further, with the numbers that it has."""
+
+
+class MixedSettings(Section):
+    """A file of two precisions: int8, but for the layers that lose most by it."""
+
+    layers: Count = Field(
+        2,
+        description="convolutions and dense layers whose weights stay in float16: those without "
+        "whose rounding the outputs for calibration clips differ least from the network's",
+    )
 
 
 class ExportSettings(Section):
@@ -24,6 +34,11 @@ class ExportSettings(Section):
         None,
         description="one more file, `int8_qat`: int8 like `int8`, trained further with rounded "
         "weights and activations, whose ranges are learnt; for labels of whole clips; null: none",
+    )
+    mixed: MixedSettings | None = Field(
+        None,
+        description="one more file, `mixed`: int8 but for some layers in float16, with float32 "
+        "input and output; for labels of whole clips; null: none",
     )
     samples: Many[ExportedFile] = Field(
         (),
@@ -53,5 +68,6 @@ class ExportSettings(Section):
 
     @property
     def files(self) -> tuple[str, ...]:
-        """Names of all files that take features: the formats, and ``int8_qat`` if it is asked."""
-        return (*self.formats, *(() if self.qat is None else ("int8_qat",)))
+        """Names of all files that take features: the formats, then those that are asked for."""
+        asked = {"mixed": self.mixed, "int8_qat": self.qat}
+        return (*self.formats, *(name for name, settings in asked.items() if settings is not None))

@@ -15,6 +15,7 @@ from utils.experiment.job import Job
 from utils.experiment.needs import OF_EVENTS, OF_SEPARATION, refuse
 from utils.experiment.network import build_network
 from utils.experiment.quantisation import require_trainable
+from utils.export.mixed import require_mixed
 from utils.export.samples import require_samples
 from utils.features import from_settings
 from utils.inference import Decisions, Refinement
@@ -41,6 +42,8 @@ def check_clips(job: Job) -> None:
     network = build_network(job, representation)
     if settings.export.qat is not None:
         require_trainable(network, settings.training, settings.export.qat)
+    if settings.export.mixed is not None:
+        require_mixed(network, settings.export.mixed.layers)
     if settings.compression is not None:
         require_compressible(network, settings.training, settings.compression)
     require_teachable(job, network)

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from utils import export, inference, training
+from utils import inference, training
 from utils.datasets import Clip, Fold
 from utils.errors import DataError
 from utils.evaluation import Predictions
 from utils.experiment.compressing import TRAINED, compress, measure_steps, networks
 from utils.experiment.distillation import Teachers
+from utils.experiment.exporting import MIXED_FACTS, mixed_note, write_files
 from utils.experiment.facts import file_facts, metadata_of, statistics
 from utils.experiment.job import Job
 from utils.experiment.learning import BLOCK, ClipFeatures, Learning, waveform_of
 from utils.experiment.network import build_network
 from utils.experiment.quantisation import FACTS, QAT, agreement_note, train_int8
 from utils.experiment.records import load_arrays, read_history, save_arrays, write_best_epoch
-from utils.export.c_array import write_c_array
 from utils.export.samples import SUFFIX, export_samples
 from utils.features import AnyNormaliser, normaliser_of, read_features
 from utils.files import digest, read_json, write_json
@@ -190,7 +190,8 @@ class FoldExperiment:
         self._quantise()
         sources = [f"model_{name}.{ending}" for name in settings.c_array for ending in "hc"]
         files = (*(f"model_{name}.tflite" for name in names), *sources)
-        makes = (*files, "exports.json", saved.name)
+        facts = () if settings.mixed is None else (MIXED_FACTS,)
+        makes = (*files, *facts, "exports.json", saved.name)
         with self.place.stage("export", makes=makes, inputs=self._refined_key) as stage:
             if stage.needed:
                 self._export(saved)
@@ -219,17 +220,12 @@ class FoldExperiment:
 
     def _export(self, saved: Path) -> None:
         settings, calibration = self.job.settings.export, self._calibration()
-        paths = export.export_formats(
-            inference.load_keras(self.model_path),
+        paths = write_files(
+            self.place.folder,
+            settings,
             calibration=calibration,
-            folder=self.place.folder,
-            formats=settings.formats,
             metadata=self._metadata(self.temperature),
         )
-        if settings.qat is not None:
-            paths[QAT] = self.place.folder / f"model_{QAT}.tflite"
-        for chosen in settings.c_array:
-            write_c_array(paths[chosen])
         by_keras = load_arrays(self.place.folder / "predictions.npz")
         expected = by_keras["held_out" if self.held_out else "test"]
         clips, source = self.held_out or self.test_clips, self.test_features or self.features
@@ -312,6 +308,8 @@ class FoldExperiment:
             )
         if self.job.settings.export.qat is not None:
             notes.append(f"{self.fold.name}: {agreement_note(self.place)}")
+        if self.job.settings.export.mixed is not None:
+            notes.append(f"{self.fold.name}: {mixed_note(self.place.folder)}")
         return tuple(notes)
 
     def trainings(self) -> dict[str, Path]:

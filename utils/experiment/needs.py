@@ -19,6 +19,7 @@ OF_CLIPS: Mapping[str, Any] = {
     "evaluation.shifts_seconds": (0.0,),
     "evaluation.calibration": "none",
     "export.qat": None,
+    "export.mixed": None,
     "export.samples": (),
     "export.c_array": (),
 }

@@ -5,7 +5,7 @@ rounding by itself, and what the file then says of the calibration clips is comp
 network says. Those whose absence helps most stay in float16.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ import numpy as np
 
 from utils.backend import quiet_stderr
 from utils.errors import UserError
-from utils.export.convert import calibrated, require_possible
+from utils.export.convert import calibrated, converted, require_possible
 from utils.export.flatbuffer import WEIGHTED, builtin_name
 from utils.inference import MemoryPredictor
 from utils.inference.metadata import packed
@@ -64,12 +64,7 @@ def mixed(model: "keras.Model", *, calibration: np.ndarray, layers: int, folder:
     """
     require_possible(model, ["int8"])
     content = calibrated(model, calibration=calibration, path=folder / f"model_{MIXED}.tflite")
-    known, last = dict(_weighted(content)), _last(content)
-    if layers >= len(known):
-        raise UserError(
-            f"export.mixed.layers: the network has {len(known)} convolutions and dense layers; "
-            f"with {layers} in float16 none is left for int8; take fewer, or the format float16."
-        )
+    known, last = _weighted(content, layers), _last(content)
     clips = calibration[:_COMPARED].astype(np.float32)
     (expected,) = MemoryPredictor(model).outputs(clips)
 
@@ -87,6 +82,21 @@ def mixed(model: "keras.Model", *, calibration: np.ndarray, layers: int, folder:
     )
 
 
+def require_mixed(model: "keras.Model", layers: int) -> None:
+    """Refuse more layers in float16 than a network can spare; to be asked before training too.
+
+    Args:
+        model: trained or not.
+        layers: how many are to stay in float16.
+
+    Raises:
+        UserError: when none would be left for int8, or the network cannot be converted.
+    """
+    require_possible(model, ["int8"])
+    files = converted(model, calibration=np.empty(0), formats=["float32"], folder=Path())
+    _weighted(files["float32"], layers)
+
+
 def _quantised(content: bytes, kept: Collection[str]) -> bytes:
     """Round all but some operators, named by their outputs, of a file that knows its ranges."""
     from tensorflow.lite.python.convert import mlir_quantize
@@ -95,16 +105,27 @@ def _quantised(content: bytes, kept: Collection[str]) -> bytes:
         return bytes(mlir_quantize(content, denylisted_nodes=list(kept)))
 
 
-def _weighted(content: bytes) -> Iterator[tuple[str, str]]:
-    """Convolutions and dense layers of a file: name of the output, what a reader is told."""
+def _weighted(content: bytes, layers: int) -> dict[str, str]:
+    """Convolutions and dense layers of a file: name of the output, and what a reader is told.
+
+    Raises:
+        UserError: when there are no more than so many.
+    """
     from ai_edge_litert import schema_py_generated as schema
 
     model = schema.ModelT.InitFromPackedBuf(content, 0)
     graph = model.subgraphs[0]
     all_of_them = zip(graph.operators, _kinds(model), strict=True)
     found = [(op, kind) for op, kind in all_of_them if kind in WEIGHTED]
-    for number, (op, kind) in enumerate(found, start=1):
-        yield graph.tensors[op.outputs[0]].name.decode(), f"{kind} {number} of {len(found)}"
+    if layers >= len(found):
+        raise UserError(
+            f"export.mixed.layers: the network has {len(found)} convolutions and dense layers; "
+            f"with {layers} in float16 none is left for int8; take fewer, or the format float16."
+        )
+    return {
+        graph.tensors[op.outputs[0]].name.decode(): f"{kind} {number} of {len(found)}"
+        for number, (op, kind) in enumerate(found, start=1)
+    }
 
 
 def _last(content: bytes) -> str:

@@ -19,14 +19,28 @@ from utils.report.size import export_table
 def exporting(job, data):
     """A job of one fold and one epoch, without shifts, that exports some files."""
 
-    def make(data=data, **export) -> object:
+    def make(data=data, hidden=0, **export) -> object:
         plain = job.settings.model_dump(mode="json")
         plain["export"] |= export
         plain["evaluation"]["shifts_seconds"] = [0.0]
-        plain["model"]["layers"][1]["Dense"]["activation"] = "softmax"
+        layers = plain["model"]["layers"]
+        layers[1]["Dense"]["activation"] = "softmax"
+        if hidden:
+            layers.insert(1, {"Dense": {"units": hidden, "activation": "relu"}})
         return replace(job, settings=Settings.model_validate(plain), data=data)
 
     return make
+
+
+def experiment(job, run):
+    """All stages of a job."""
+    classes = job.data.classes
+    done = ClipExperiment(
+        job, run, score=lambda found, _: score_words(found, classes=classes, bootstrap=0)
+    )
+    done.extract()
+    done.run_folds()
+    return done
 
 
 def test_files_of_samples_say_what_the_system_says(exporting, data, open_folder):
@@ -34,11 +48,7 @@ def test_files_of_samples_say_what_the_system_says(exporting, data, open_folder)
     job = exporting(one, formats=["float32", "int8"], samples=["int8", "float32"], c_array=["int8"])
     check_clips(job)
     with open_folder(job) as run:
-        done = ClipExperiment(
-            job, run, score=lambda found, _: score_words(found, classes=one.classes, bootstrap=0)
-        )
-        done.extract()
-        done.run_folds()
+        done = experiment(job, run)
         results = done.results()
         names = ["float32", "int8", "int8_samples", "float32_samples"]
         assert list(results.exports) == names
@@ -72,11 +82,7 @@ def test_the_int8_file_is_trained_further(exporting, data, open_folder):
     )  # fmt: skip
     check_clips(job)
     with open_folder(job) as run:
-        done = ClipExperiment(
-            job, run, score=lambda found, _: score_words(found, classes=one.classes, bootstrap=0)
-        )
-        done.extract()
-        done.run_folds()
+        done = experiment(job, run)
         results = done.results()
         assert list(results.exports) == ["int8", "int8_qat", "int8_qat_samples"]
         before, after = results.exports["int8"], results.exports["int8_qat"]
@@ -93,6 +99,34 @@ def test_the_int8_file_is_trained_further(exporting, data, open_folder):
         predictor = FilePredictor.of(load_predictor(run.folder / "model_int8_qat.tflite"))
         said = [predictor(clip.path) for clip in one.folds[0].test]
         np.testing.assert_allclose(said, done.predictions("int8_qat").probabilities, atol=1e-6)
+
+
+def test_some_layers_stay_in_float16(exporting, data, open_folder):
+    job = exporting(
+        replace(data, folds=data.folds[:1], held_out=()),
+        hidden=8, formats=["int8"], mixed={"layers": 1}, samples=["mixed"], c_array=["mixed"],
+    )  # fmt: skip
+    check_clips(job)
+    with open_folder(job) as run:
+        done = experiment(job, run)
+        results = done.results()
+        assert list(results.exports) == ["int8", "mixed", "mixed_samples"]
+        sizes = results.exports
+        assert sizes["int8"].parameter_bytes < sizes["mixed"].parameter_bytes
+        assert sizes["mixed"].max_difference < sizes["int8"].max_difference
+        (note,) = (note for note in results.notes if note.startswith("fold1: mixed keeps FULLY_"))
+        assert " of 2 in float16" in note
+        by_file = done.predictions("mixed").probabilities
+        said = load_predictor(run.folder / "model_mixed_samples.tflite")
+        assert said.metadata is not None
+        found = done.predictions("mixed_samples").probabilities
+        np.testing.assert_allclose(found, by_file, atol=1e-5)
+        assert (run.folder / "model_mixed.c").exists()
+
+
+def test_too_many_layers_in_float16_are_refused_before_any_training(exporting):
+    with pytest.raises(UserError, match=r"^export\.mixed\.layers: the network has 1 convolutions"):
+        check_clips(exporting(mixed={"layers": 1}))
 
 
 @pytest.mark.parametrize(

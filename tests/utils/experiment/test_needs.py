@@ -36,6 +36,7 @@ OTHER = {  # a value of each that asks for something
     "evaluation.shifts_seconds": [0.0, 0.01],
     "evaluation.calibration": "temperature",
     "export.qat": {"epochs": 1},
+    "export.mixed": {"layers": 1},
     "export.samples": ["float32"],
     "export.c_array": ["float32"],
     "feature_augment": [{"FrameShift": {}}],
