@@ -1,16 +1,12 @@
 """task1a.py with teachers: from audio to report, mixed clips, int8 training, kills, refusals."""
 
 import csv
-import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.tasks.conftest import TINY
-from tests.tasks.processes import wait_for_epochs
+from tests.tasks.processes import kill_in_epoch
 from tests.tasks.refusals import refusal
 from utils.experiment.teachers import model_identity
 from utils.report.results import read_results
@@ -88,14 +84,7 @@ def test_a_student_that_was_killed_ends_as_if_undisturbed(script, taught):
     folder, arguments = taught
     student = ("-s", "tiny_killed", *arguments, "--until_trained")
     runs = folder / "runs" / "tiny_killed"
-    process = subprocess.Popen(
-        [str(part) for part in (sys.executable, PROJECT / "task1a.py", *student)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-    wait_for_epochs(runs, 2, process)
-    os.kill(process.pid, signal.SIGKILL)
-    process.communicate()
+    kill_in_epoch(3, "task1a.py", *student, runs=runs)
     (run,) = runs.iterdir()
     before = (run / "history.csv").read_text().splitlines()
     assert len(before) < 11
