@@ -12,8 +12,7 @@ import keras
 import numpy as np
 from keras import ops
 
-LABELS, TEACHER = "labels", "teacher"
-"""Names of the targets: what is right, and what the teachers say at the temperature."""
+from utils.targets import LABELS, TEACHER
 
 PARTS = ("label_loss", "distillation_loss")
 """Columns of ``history.csv``: both parts of the loss, before they are weighted."""

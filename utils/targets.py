@@ -15,6 +15,10 @@ TargetKind = Literal["single_label", "multi_label", "distribution", "events", "s
 """What a task predicts of a clip: one class, each class that is there, or the classes' shares; of
 ``events`` what sounds when."""
 
+LABELS, DEVICE, TEACHER = "labels", "device", "teacher"
+"""Names of the targets where there are more than labels: what a clip was recorded by, what other
+networks say of it."""
+
 STRONG, WEAK, UNLABELLED = 2.0, 1.0, 0.0
 DIGITS = 9  # of a place on the grid of steps
 """What is known of a clip: onsets and offsets, its labels, nothing."""

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.distillation import LABELS, TEACHER, DistillationLoss, Student, softened
+from models.distillation import DistillationLoss, Student, softened
+from utils.targets import LABELS, TEACHER
 
 CLASSES = 3
 

@@ -16,6 +16,7 @@ from utils.augment import between_class, device_response, mixup, noise, pitch, s
 from utils.augment.partners import MixingParameters, mix_targets
 from utils.config.fields import Section
 from utils.config.schema import AugmentStep
+from utils.targets import DEVICE, LABELS
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -28,7 +29,6 @@ MODULES = {  # by name in the configuration
     "Mixup": mixup,
     "BetweenClass": between_class,
 }
-LABELS, DEVICE = "labels", "device"  # names of the targets where steps ask for devices
 Augment = Callable[["tf.Tensor", Any, "tf.Tensor"], tuple["tf.Tensor", Any]]
 
 

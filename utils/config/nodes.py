@@ -17,6 +17,7 @@ _SCALARS = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "boo
 _MERGE = "tag:yaml.org,2002:merge"
 _VALUE = "tag:yaml.org,2002:value"  # a lone "="
 _MOST_LEVELS = 10_000  # libyaml's reader calls itself; it does so 20,000 times without harm
+_BLOCK_COMMENT = re.compile(r"[|>][-+0-9]*#")
 _EXPONENT = re.compile(r"([-+]?)(\d+\.?\d*|\.\d+)[eE]([-+]?)(\d+)")
 
 
@@ -92,12 +93,14 @@ def parse_yaml(text: str, source: str, *, lines: bool = True, path: str = "") ->
 def _quick_node(text: str) -> yaml.Node | None:
     """The document by libyaml, eight times as fast; None where PyYAML has to read it by itself.
 
-    That is so without libyaml, for an empty document, for tabs and tags, which the two do not take
-    alike, for what libyaml refuses, since messages are those of PyYAML, and for what may be nested
-    so deeply that libyaml's reader would overflow.
+    That is so without libyaml, for an empty document, for tabs, tags, marks of the byte order and
+    comments right behind a block's sign, which the two do not take alike, for what libyaml refuses,
+    since messages are those of PyYAML, and for what may be nested so deeply that libyaml's reader
+    would overflow.
     """
     deepest = text.count("[") + text.count("{") + 2 * max(map(len, text.splitlines()), default=0)
-    if not yaml.__with_libyaml__ or set("\t!") & set(text) or deepest > _MOST_LEVELS:
+    odd = set("\t!\ufeff") & set(text) or _BLOCK_COMMENT.search(text)
+    if not yaml.__with_libyaml__ or odd or deepest > _MOST_LEVELS:
         return None
     try:
         loader = yaml.CSafeLoader(text)

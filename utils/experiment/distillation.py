@@ -18,6 +18,7 @@ from utils.experiment.records import load_arrays, save_arrays
 from utils.experiment.teachers import SETTING, model_identity
 from utils.features import extract
 from utils.files import digest
+from utils.targets import LABELS, TEACHER
 
 if TYPE_CHECKING:
     import keras
@@ -72,7 +73,7 @@ class Teachers:
         Raises:
             DataError: for a clip whose audio a teacher's front end cannot use.
         """
-        from models.distillation import LABELS, TEACHER, softened
+        from models.distillation import softened
 
         told = np.stack([self._told(path, clips) for path in self.models])
         return {LABELS: labels, TEACHER: softened(told, temperature=self.settings.temperature)}

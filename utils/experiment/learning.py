@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from utils import pipeline, targets, training
-from utils.augment import DEVICE, LABELS, Augment, asked_devices, chain
+from utils.augment import Augment, asked_devices, chain
 from utils.config.feature_sections import NormaliseSettings
 from utils.config.schema import TrainingSettings
 from utils.console import bar
@@ -30,6 +30,7 @@ from utils.features import (
 from utils.features.graph import front_end
 from utils.files import digest
 from utils.pipeline.sources import Targets
+from utils.targets import DEVICE, LABELS
 
 if TYPE_CHECKING:
     import keras

@@ -16,7 +16,8 @@ class WeightAverage:
 
     After step ``t`` (from 1) it is ``(1 - m) / (1 - m^t)`` times the sum over the steps ``s`` up to
     ``t`` of ``m^(t - s) w_s``: the divisor takes out the bias towards a start at zero, so the
-    weights before the first step, which are random, have no part in it.
+    weights before the first step, which are random, have no part in it (with ``mixed_float16`` they
+    have, where the loss scale has the first steps left out).
 
     Moving means and variances of batch normalisation are averaged like what is learnt, since they
     are statistics of the network whose weights they stand beside. Whole numbers are not averaged.

@@ -174,8 +174,10 @@ def needed_columns(settings: TrainingSettings) -> tuple[str, ...]:
     Keras names the column of a metric as the metric was written, with ``val_`` before it for
     validation clips. Teachers answer training clips alone.
     """
+    from models.distillation import PARTS
+
     once = ("loss", *settings.metrics)
-    taught = () if settings.distillation is None else ("label_loss", "distillation_loss")
+    taught = () if settings.distillation is None else PARTS
     return once + tuple(f"val_{name}" for name in once) + taught
 
 

@@ -60,15 +60,27 @@ def precision(policy: str) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
-def check_batch_size(batch_size: int, devices: int) -> None:
-    """Refuse a batch that cannot be split evenly over the devices of a mirrored training.
+def check_devices(settings: TrainingSettings, devices: int) -> None:
+    """Refuse what several devices of a mirrored training cannot do.
+
+    Args:
+        settings: the section ``training``.
+        devices: how many train; one can do all.
 
     Raises:
-        ConfigError: with the nearest size that can.
+        ConfigError: for a batch that cannot be split evenly, with the nearest size that can; for
+            float16, where Keras looks for infinite gradients on the first device alone and takes
+            those of the others over.
     """
-    if batch_size % devices:
-        fitting = devices * max(1, round(batch_size / devices))
+    if settings.batch_size % devices:
+        fitting = devices * max(1, round(settings.batch_size / devices))
         raise ConfigError(
-            f"training.batch_size: {batch_size} clips cannot be shared evenly by {devices} "
-            f"devices; take {fitting}."
+            f"training.batch_size: {settings.batch_size} clips cannot be shared evenly by "
+            f"{devices} devices; take {fitting}."
+        )
+    if settings.mixed_precision == "mixed_float16" and devices > 1:
+        raise ConfigError(
+            f"training.mixed_precision: mixed_float16 does not train on {devices} devices, where "
+            "Keras takes infinite gradients for finite ones; take mixed_bfloat16, or "
+            "training.strategy: single."
         )

@@ -14,7 +14,7 @@ from utils.pipeline import drawing
 from utils.training import checkpoint
 from utils.training.average import WeightAverage
 from utils.training.compiling import compile_model, first_rate, make_metrics
-from utils.training.devices import check_batch_size, device_strategy, precision
+from utils.training.devices import check_devices, device_strategy, precision
 from utils.training.steps import NAME, Meter, StepLog, metered, require_loggable
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def fit(
 
     keras.utils.set_random_seed(seed)
     strategy = device_strategy(settings.strategy)
-    check_batch_size(settings.batch_size, strategy.num_replicas_in_sync)
+    check_devices(settings, strategy.num_replicas_in_sync)
     if settings.log_steps:
         require_loggable(strategy.num_replicas_in_sync)
     state_file = folder / "checkpoint.npz"

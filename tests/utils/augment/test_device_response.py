@@ -6,9 +6,10 @@ import scipy.signal
 import soundfile
 import tensorflow as tf
 
-from utils.augment import DEVICE, LABELS, asked_devices, chain, device_response
+from utils.augment import asked_devices, chain, device_response
 from utils.augment.responses import draw_responses
 from utils.config.schema import AugmentStep, DeviceResponseSettings
+from utils.targets import DEVICE, LABELS
 
 RATE, SEED = 8000, tf.constant([41, 42])
 

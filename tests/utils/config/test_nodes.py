@@ -14,7 +14,7 @@ from utils.config.places import MarkedDict
 from utils.errors import ConfigError
 
 PROJECT = Path(__file__).resolve().parents[3]
-ODD = " abe1-:.,[]{}#&*!|>'\"\n\t\\%@<?~é\x00\ud7ff"  # characters that YAML minds
+ODD = " abe1-:.,[]{}#&*!|>'\"\n\t\\%@<?~é\x00\ud7ff\ufeff"  # characters that YAML minds
 NUMBER = re.compile(r"[-+]?[\d._]+[eE][-+]?\d+")  # text that is refused where it stands unquoted
 
 
@@ -64,7 +64,20 @@ def by_pyyaml(text):
 
 @given(st.text(alphabet=ODD, max_size=40))
 def test_libyaml_reads_alike_what_pyyaml_reads(text):
-    if (expected := by_pyyaml(text)) is not None:
+    try:
+        found = parse_yaml(text, "x.yaml")
+    except ConfigError:
+        found = None
+    assert repr(found) == repr(by_pyyaml(text))
+
+
+@pytest.mark.parametrize("text", ["a: |#", "a: >-#\n  b", "\n\ufeffa: 1"])
+def test_what_the_two_readers_take_otherwise_is_left_to_pyyaml(text):
+    expected = by_pyyaml(text)
+    if expected is None:
+        with pytest.raises(ConfigError):
+            parse_yaml(text, "x.yaml")
+    else:
         assert repr(parse_yaml(text, "x.yaml")) == repr(expected)
 
 

@@ -5,10 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.distillation import LABELS, TEACHER
 from tests.utils.experiment.conftest import CLASSES, Linear
 from utils import inference, pipeline
-from utils.augment import DEVICE
 from utils.config.distillation_section import DistillationSettings
 from utils.config.schema import MixingSettings, Settings
 from utils.errors import ConfigError, DataError, UserError
@@ -18,7 +16,7 @@ from utils.experiment.facts import metadata_of
 from utils.experiment.learning import ClipFeatures, Learning, stored, waveform_of
 from utils.experiment.teachers import Teacher
 from utils.features import Normaliser, from_settings
-from utils.targets import encode
+from utils.targets import DEVICE, LABELS, TEACHER, encode
 
 TAUGHT = DistillationSettings(teachers=("big",), temperature=2.0, weight=0.5)
 MIXUP = Settings.model_validate({"set_id": "x", "model": {"use": "x"}, "augment": ["Mixup"]})

@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from utils.config.schema import TrainingSettings
 from utils.errors import ConfigError
-from utils.training.devices import check_batch_size, use_xla
+from utils.training.devices import check_devices, use_xla
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,14 @@ def test_xla_under_deterministic_kernels_is_refused():
 
 
 def test_a_batch_that_devices_cannot_share_is_refused():
-    check_batch_size(16, 2)
+    settings = TrainingSettings(batch_size=16)
+    check_devices(settings, 2)
     with pytest.raises(ConfigError, match=r"batch_size: 16 clips .* 3 devices; take 15"):
-        check_batch_size(16, 3)
+        check_devices(settings, 3)
+
+
+def test_float16_on_several_devices_is_refused():
+    check_devices(TrainingSettings(mixed_precision="mixed_float16"), 1)
+    check_devices(TrainingSettings(mixed_precision="mixed_bfloat16"), 2)
+    with pytest.raises(ConfigError, match=r"mixed_float16 does not train on 2 devices"):
+        check_devices(TrainingSettings(mixed_precision="mixed_float16"), 2)
