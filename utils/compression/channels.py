@@ -27,7 +27,7 @@ SINGLE = frozenset(
         *("BatchNormalization", "SubSpectralNormalization"),
         *("Identity", "Activation", "ReLU", "LeakyReLU", "PReLU", "ELU"),
         *("Dropout", "AlphaDropout", "SpatialDropout1D", "SpatialDropout2D", "GaussianDropout"),
-        *("GaussianNoise", "SpecAugment", "FreqMixStyle"),
+        *("GaussianNoise", "SpecAugment"),
         *("MaxPooling1D", "MaxPooling2D", "AveragePooling1D", "AveragePooling2D"),
         *("GlobalMaxPooling1D", "GlobalMaxPooling2D"),
         *("GlobalAveragePooling1D", "GlobalAveragePooling2D"),
@@ -36,7 +36,7 @@ SINGLE = frozenset(
 )
 """Layers that each channel passes by itself; what they know of it is the last axis of a weight."""
 
-LEVELLED = frozenset({"ResidualNormalization", "GlobalResponseNormalization"})
+LEVELLED = frozenset({"ResidualNormalization", "GlobalResponseNormalization", "FreqMixStyle"})
 """Layers that compare channels with the mean of all: later with that of those that are left."""
 
 JOINED = frozenset({"Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum"})
@@ -134,7 +134,7 @@ class Channels:
             made = self.new(size)
             self.keep(made[: size * _mixes(layer)])
             return made
-        if kind in DEPTHWISE:
+        if kind in DEPTHWISE and not _mixes(layer):
             return np.repeat(given[0], layer.depth_multiplier)
         if kind in SINGLE | LEVELLED and len(given[0]) == size and not _mixes(layer):
             on_last = kind != "BatchNormalization" or layer.axis in (-1, rank - 1)

@@ -23,6 +23,7 @@ from utils.errors import UserError
 
 STEPS = 255.0  # between the least and the greatest of 256 numbers
 LARGEST = 127.0  # of a weight
+LARGEST_BIAS = 2.0**30
 LEAST = 1e-12  # amplitude of a channel, so that a channel of zeros has a scale
 
 
@@ -89,9 +90,22 @@ class Simulation(keras.Model):
         weights = tf.convert_to_tensor(self.constants[kernel.index])
         rest = [axis for axis in range(len(kernel.shape)) if axis != kernel.axis]
         amplitudes = tf.reduce_max(tf.abs(weights), axis=rest)
+        steps = tf.maximum(tf.maximum(amplitudes, LEAST) / LARGEST, self._least_steps(op))
         if kernel.scales.size == 1:  # one for all channels
-            amplitudes = tf.fill(amplitudes.shape, tf.reduce_max(amplitudes))
-        return tf.maximum(amplitudes, LEAST) / LARGEST
+            steps = tf.fill(steps.shape, tf.reduce_max(steps))
+        return steps
+
+    def _least_steps(self, op: Operator) -> Any:
+        """Scales of weights below which a bias has no place in int32, (channels,) or 0.
+
+        They matter for channels whose weights are zero or nearly so.
+        """
+        place = op.inputs[2] if len(op.inputs) > 2 else -1
+        if place < 0:
+            return 0.0
+        bias = self.constants.get(place, self.graph.tensors[place].exact)
+        low, high = self.limits(op.inputs[0])
+        return tf.stop_gradient(tf.abs(bias) / ((high - low) / STEPS) / LARGEST_BIAS)
 
     def bias_steps(self, op: Operator) -> Any:
         """Scales of the bias of such a layer, (channels,)."""

@@ -11,6 +11,12 @@ ExportFormat = Literal["float32", "float16", "dynamic", "int8"]
 ExportedFile = Literal["float32", "float16", "dynamic", "int8", "mixed", "int8_qat"]
 
 
+def how_to_export(name: str) -> str:
+    """What to write so that a file is exported."""
+    own = {"mixed": "export.mixed", "int8_qat": "export.qat"}
+    return f"set {own[name]}" if name in own else "add it to export.formats"
+
+
 class QatSettings(FurtherSettings):
     """Quantisation-aware training: the int8 file trained further, with the numbers that it has."""
 
@@ -62,7 +68,7 @@ class ExportSettings(Section):
                     raise misplaced(
                         f"export.{name}",
                         f"{wanted} is not among the files that are exported "
-                        f"({', '.join(self.files) or 'none'}); add it to export.formats",
+                        f"({', '.join(self.files) or 'none'}); {how_to_export(wanted)}",
                     )
         return self
 

@@ -5,7 +5,12 @@ from typing import Any
 
 from utils.config.places import MarkedDict
 
-_ONE_NAME = ("training", "optimizer")
+_ONE_NAME = {
+    ("training", "optimizer"),
+    ("compression", "channels", "optimizer"),
+    ("compression", "zeros", "optimizer"),
+    ("export", "qat", "optimizer"),
+}
 _NETWORK = ("model",)
 _WHOLE = ("dataset", "music", "stems")
 
@@ -42,7 +47,7 @@ def _laid(base: Any, over: Any, path: tuple[str, ...]) -> Any:
 
 def _replaces(base: Mapping[str, Any], over: Mapping[str, Any], path: tuple[str, ...]) -> bool:
     path = _inside(path)
-    if path == _ONE_NAME:
+    if path in _ONE_NAME:
         return bool(over) and over.keys() != base.keys()
     if path == _WHOLE:
         return bool(over)

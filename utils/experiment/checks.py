@@ -40,6 +40,7 @@ def check_clips(job: Job) -> None:
     if settings.export.samples:
         require_samples(representation, shifts_seconds=settings.evaluation.shifts_seconds)
     network = build_network(job, representation)
+    export.require_possible(network, settings.export.formats)
     if settings.export.qat is not None:
         require_trainable(network, settings.training, settings.export.qat)
     if settings.export.mixed is not None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from models import complexity
 from utils import export, inference
 from utils.config.separation_sections import SeparationSettings
+from utils.errors import UserError
 from utils.experiment.job import Job
 from utils.export.samples import SUFFIX
 from utils.features import Normaliser
@@ -74,7 +76,8 @@ def file_facts(path: Path, *, clip: np.ndarray, max_difference: float) -> dict[s
 def network_facts(path: Path, *, clip: np.ndarray) -> dict[str, Any]:
     """What is counted and measured of a Keras network, as plain data.
 
-    Its time is that of its float32 TFLite file on one thread, as files are timed.
+    Its time is that of its float32 TFLite file on one thread, as files are timed; None where there
+    can be none.
 
     Args:
         path: a ``.keras`` file.
@@ -82,22 +85,27 @@ def network_facts(path: Path, *, clip: np.ndarray) -> dict[str, Any]:
     """
     network = inference.load_keras(path)
     counted = complexity.count(network)
-    file = path.with_name(f".{path.stem}.tflite")
-    try:
-        found = export.converted(
-            network, calibration=clip[np.newaxis], formats=("float32",), folder=path.parent
-        )
-        write_bytes(file, found["float32"])
-        single = inference.load_predictor(file, threads=1)
-        latency = inference.latency_ms(single, clip, repeats=LATENCY_REPEATS)
-    finally:
-        file.unlink(missing_ok=True)
     return {
         "parameters": counted.parameters,
         "non_zero": counted.non_zero,
         "macs": counted.macs,
-        "latency_ms": latency,
+        "latency_ms": _float32_ms(network, clip),
     }
+
+
+def _float32_ms(network: "keras.Model", clip: np.ndarray) -> float | None:
+    """Milliseconds of a network's float32 file for a clip; None where it cannot be converted."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "model.tflite"
+        try:
+            found = export.converted(
+                network, calibration=clip[np.newaxis], formats=("float32",), folder=file.parent
+            )
+        except UserError:
+            return None
+        write_bytes(file, found["float32"])
+        single = inference.load_predictor(file, threads=1)
+        return inference.latency_ms(single, clip, repeats=LATENCY_REPEATS)
 
 
 def step_facts(
@@ -119,7 +127,9 @@ def step_facts(
         non_zero_bytes=FLOAT_BYTES * first["non_zero"],
         macs=first["macs"],
         scores={measure.key: overall[measure.key] for measure in headline_measures(overall)},
-        latency_ms=float(np.median([part["latency_ms"] for part in measured])),
+        latency_ms=None
+        if first["latency_ms"] is None
+        else float(np.median([part["latency_ms"] for part in measured])),
     )
 
 
@@ -141,7 +151,7 @@ def steps_of(
             non_zero=facts.non_zero,
             bytes=facts.parameter_bytes,
             non_zero_bytes=facts.non_zero_bytes,
-            macs=networks[-1].macs,
+            macs=networks[-1].macs if facts.macs is None else facts.macs,
             scores=facts.scores,
             latency_ms=facts.latency_ms,
         )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from utils import pipeline, targets, training
+from utils import export, pipeline, targets, training
 from utils.augment import Augment, asked_devices, chain
 from utils.config.feature_sections import NormaliseSettings
 from utils.config.schema import TrainingSettings
@@ -188,7 +188,8 @@ class Learning:
     def validation_examples(self, number: int, normaliser: AnyNormaliser | None) -> np.ndarray:
         """What a network sees of some validation clips, float32 (clips, ...)."""
         source = self.validation
-        features = np.asarray(source.array[source.rows[:number]])
+        rows = source.rows[export.evenly(len(source.rows), number)]
+        features = np.asarray(source.array[rows])
         seen = features if normaliser is None else np.asarray(normaliser(features))
         return seen.reshape(-1, *self.features.representation.input_shape)
 

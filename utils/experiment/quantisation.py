@@ -98,6 +98,7 @@ def require_trainable(model: "keras.Model", training: TrainingSettings, asked: Q
     from utils.compression.graph import Graph
     from utils.compression.simulation import Simulation
 
+    export.require_possible(model, ["int8"], path="export.qat")
     clip = np.random.default_rng(0).standard_normal((1, *model.input_shape[1:])).astype(np.float32)
     files = export.converted(model, calibration=clip, formats=("int8", "float32"), folder=Path())
     simulation = Simulation(Graph.of(files["int8"], files["float32"]))

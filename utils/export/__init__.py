@@ -3,13 +3,14 @@
 ``samples`` and ``c_array`` are commands too, so they are imported by their own names.
 """
 
-from utils.export.convert import converted, export_formats, require_possible
+from utils.export.convert import converted, evenly, export_formats, require_possible
 from utils.export.flatbuffer import FileFacts, measure
 from utils.export.memory import peak_memory
 
 __all__ = [
     "FileFacts",
     "converted",
+    "evenly",
     "export_formats",
     "measure",
     "peak_memory",

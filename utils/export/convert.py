@@ -91,12 +91,20 @@ def converted(
         }
 
 
-def require_possible(model: "keras.Model", formats: Sequence[str]) -> None:
+def evenly(count: int, number: int) -> np.ndarray:
+    """Places of some of ``count`` clips, at equal distances: they stand in the order of classes."""
+    return np.linspace(0, count - 1, min(count, number)).astype(int)
+
+
+def require_possible(
+    model: "keras.Model", formats: Sequence[str], *, path: str = "export.formats"
+) -> None:
     """Refuse a format that a network cannot have; to be asked before hours of training too.
 
     Args:
         model: a network, trained or not.
         formats: as :func:`export_formats`.
+        path: of the setting that asks for them, for the message.
 
     Raises:
         UserError: for ``int8`` of a recurrent network.
@@ -112,8 +120,8 @@ def require_possible(model: "keras.Model", formats: Sequence[str]) -> None:
     ]
     if recurrent:
         raise UserError(
-            f"export.formats: int8 is not possible with a recurrent layer ({recurrent[0]}), on "
-            "which TensorFlow Lite's calibration crashes; leave int8 out of the formats."
+            f"{path}: int8 is not possible with a recurrent layer ({recurrent[0]}), on which "
+            "TensorFlow Lite's calibration crashes; leave it out."
         )
 
 

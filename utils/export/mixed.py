@@ -1,8 +1,8 @@
 """A TFLite file of two precisions: int8, but for the layers that lose most by it, in float16.
 
 Which these are is measured, not guessed: every convolution and dense layer is left out of the
-rounding by itself, and what the file then says of the calibration clips is compared with what the
-network says. Those whose absence helps most stay in float16.
+rounding, and what the file then says of some calibration clips is compared with what the network
+says. The one whose absence helps most stays in float16; then the one that helps most beside it.
 """
 
 from collections.abc import Collection, Sequence
@@ -14,7 +14,7 @@ import numpy as np
 
 from utils.backend import quiet_stderr
 from utils.errors import UserError
-from utils.export.convert import calibrated, converted, require_possible
+from utils.export.convert import calibrated, converted, evenly, require_possible
 from utils.export.flatbuffer import WEIGHTED, builtin_name
 from utils.inference import MemoryPredictor
 from utils.inference.metadata import packed
@@ -34,8 +34,8 @@ class MixedFile:
 
     Attributes:
         content: the file, without metadata; it takes and gives float32.
-        kept: the layers in float16, the most sensitive first: operator and its place among those
-            with weights, such as ``CONV_2D 1 of 16``.
+        kept: the layers in float16, in the order of their choice: operator and its place among
+            those with weights, such as ``CONV_2D 1 of 16``.
         errors: root mean square of the differences to the network's outputs over the compared
             clips, all layers in int8 first, then with one more of ``kept`` in float16 each.
     """
@@ -49,8 +49,8 @@ def mixed(model: "keras.Model", *, calibration: np.ndarray, layers: int, folder:
     """Convert a network to int8 with some layers in float16.
 
     Weights and biases of these are stored as float16 and computed with in float32, as in the format
-    ``float16``. A last activation, such as the softmax, is float32, so that probabilities are not
-    rounded to multiples of 1/256. All else is int8.
+    ``float16``. A last operator without weights, such as the softmax, is float32, so that
+    probabilities are not rounded to multiples of 1/256. All else is int8.
 
     Args:
         model: as for :func:`utils.export.export_formats`.
@@ -62,21 +62,25 @@ def mixed(model: "keras.Model", *, calibration: np.ndarray, layers: int, folder:
         UserError: for a network that cannot be converted, has no more than so many such layers, or
             weights beyond what float16 holds.
     """
-    require_possible(model, ["int8"])
+    require_possible(model, ["int8"], path="export.mixed")
     content = calibrated(model, calibration=calibration, path=folder / f"model_{MIXED}.tflite")
-    known, last = _weighted(content, layers), _last(content)
-    clips = calibration[:_COMPARED].astype(np.float32)
+    known = _weighted(content, layers)
+    last = {_last(content)} - set(known)
+    clips = calibration[evenly(len(calibration), _COMPARED)].astype(np.float32)
     (expected,) = MemoryPredictor(model).outputs(clips)
 
     def error(kept: Collection[str]) -> float:
-        found = _outputs(_quantised(content, {*kept, last}), clips)
+        found = _outputs(_quantised(content, {*kept, *last}), clips)
         return float(np.sqrt(np.mean(np.square(found - expected))))
 
-    alone = {name: error([name]) for name in known}
-    chosen = sorted(known, key=lambda name: (alone[name], name))[:layers]
-    errors = [error(chosen[:number]) for number in range(layers + 1)]
+    chosen: list[str] = []
+    errors = [error(chosen)]
+    for _ in range(layers):
+        found = {name: error([*chosen, name]) for name in known if name not in chosen}
+        chosen.append(min(found, key=lambda name: (found[name], name)))
+        errors.append(found[chosen[-1]])
     return MixedFile(
-        content=_in_float16(_quantised(content, {*chosen, last})),
+        content=_in_float16(_quantised(content, {*chosen, *last})),
         kept=tuple(known[name] for name in chosen),
         errors=tuple(errors),
     )
@@ -92,7 +96,7 @@ def require_mixed(model: "keras.Model", layers: int) -> None:
     Raises:
         UserError: when none would be left for int8, or the network cannot be converted.
     """
-    require_possible(model, ["int8"])
+    require_possible(model, ["int8"], path="export.mixed")
     files = converted(model, calibration=np.empty(0), formats=["float32"], folder=Path())
     _weighted(files["float32"], layers)
 
@@ -169,15 +173,17 @@ def _in_float16(content: bytes) -> bytes:
     code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.DEQUANTIZE
     code.version = 3  # the first that knows float16
     model.operatorCodes.append(code)
-    links = []
+    links, halved = [], dict[int, int]()  # buffers; several tensors may have one
     for place in sorted(_float_weights(model, graph)):
         real, half, link = graph.tensors[place], schema.TensorT(), schema.OperatorT()
         half.name, half.shape = real.name + b"_float16", real.shape
         half.type = schema.TensorType.FLOAT16
-        data = bytes(model.buffers[real.buffer].data)
-        model.buffers.append(schema.BufferT())
-        half.buffer = len(model.buffers) - 1
-        model.buffers[half.buffer].data = np.frombuffer(_rounded(data), np.uint8)
+        if real.buffer not in halved:
+            halved[real.buffer] = len(model.buffers)
+            model.buffers.append(schema.BufferT())
+            data = _rounded(bytes(model.buffers[real.buffer].data))
+            model.buffers[-1].data = np.frombuffer(data, np.uint8)
+        half.buffer = halved[real.buffer]
         link.opcodeIndex = len(model.operatorCodes) - 1
         link.inputs, link.outputs = [len(graph.tensors)], [place]
         graph.tensors.append(half)

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 
+from utils.config.export_section import how_to_export
 from utils.config.schema import LimitSettings
 from utils.errors import ConfigError
 from utils.report.results import ExportFacts, ModelFacts, Results, Verdict
@@ -27,7 +28,7 @@ def require_judged(limits: LimitSettings, *, formats: Collection[str]) -> None:
     if _weights_are_limited(limits) and not exported:
         raise ConfigError(
             f"limits.format: {limits.format} is to be judged but is not exported (exported: "
-            f"{', '.join(formats) or 'nothing'}); add it to export.formats or judge another."
+            f"{', '.join(formats) or 'nothing'}); {how_to_export(limits.format)} or judge another."
         )
 
 

@@ -97,8 +97,9 @@ def _export_note(results: Results, use: Use) -> str:
         sentences.append(_OF_SAMPLES)
     sentences += _operators_note(results)
     sentences += _operations_note(results)
-    if "int8" in results.exports:
-        scores = results.exports["int8"].scores
+    rounded = [facts for name, facts in results.exports.items() if name in ("int8", "int8_qat")]
+    if rounded:
+        scores = rounded[0].scores
         sentences += [text for key, text in _INT8_STEPS.items() if key in scores]
     return " ".join(sentences)
 
@@ -162,8 +163,8 @@ def steps_table(results: Results) -> Table:
         for step in results.steps
     )
     note = (
-        "trained, channels and zeros: the Keras network after each step, 4 bytes a parameter, "
-        "timed as its float32 file; files have batch normalisation merged into other weights. "
+        "The first rows: the Keras network after each step, 4 bytes a parameter, timed as its "
+        "float32 file; files have batch normalisation merged into other weights. "
         f"Bytes are of parameters. MMAC: millions of operations for one {use.takes}, zeros "
         "included: TFLite skips none."
     )

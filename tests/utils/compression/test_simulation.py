@@ -142,3 +142,22 @@ def test_layers_of_networks_for_scenes(tmp_path):
         found = differences(simulation, content, clips(60, seed=1))
         assert found.max() <= 2
         assert np.mean(found == 0) > KERNELS
+
+
+def test_a_filter_of_zeros_keeps_its_bias_in_the_file(tmp_path):
+    """As pruning leaves them: nothing is left of its weights to take a scale from."""
+    import keras
+    from keras import layers
+
+    keras.utils.set_random_seed(5)
+    clip = keras.Input(SHAPE)
+    x = layers.Conv2D(6, 3, activation="relu", name="pruned")(clip)
+    x = layers.Dense(CLASSES)(layers.GlobalAveragePooling2D()(x))
+    model = keras.Model(clip, layers.Softmax()(x))
+    kernel, bias = model.get_layer("pruned").get_weights()
+    kernel[..., 2], bias[2] = 0.0, 2.0
+    model.get_layer("pruned").set_weights([kernel, bias])
+    int8, float32 = exported(model, tmp_path)
+    simulation = Simulation(Graph.of(int8, float32), keep_zeros=True)
+    found = differences(simulation, written(simulation, int8), clips(30, seed=1))
+    assert found.max() <= 2

@@ -91,3 +91,46 @@ def test_a_weight_beyond_float16_is_refused(model, clips, tmp_path):
     model.layers[-1].set_weights([kernel, bias])
     with pytest.raises(UserError, match="a weight is 100000, beyond what float16 holds"):
         mixed(model, calibration=clips, layers=4, folder=tmp_path)
+
+
+def test_a_last_layer_with_weights_counts_like_the_others(clips, tmp_path, rng):
+    from keras import Input, Model, layers
+
+    x = clip = Input(SHAPE)
+    x = layers.Conv2D(4, 3)(x)
+    model = Model(clip, layers.Dense(3)(layers.Flatten()(x)))
+    model.set_weights([0.3 * rng.standard_normal(w.shape) for w in model.weights])
+    found = mixed(model, calibration=clips, layers=1, folder=tmp_path)
+    path = tmp_path / "model_mixed.tflite"
+    path.write_bytes(finished(found.content, METADATA))
+    kept = model.layers[1] if found.kept[0].startswith("CONV_2D") else model.layers[-1]
+    assert measure(path).by_type["float16"] == sum(int(np.prod(w.shape)) for w in kept.weights)
+
+
+def test_more_layers_are_never_worse_by_the_first_of_them(model, clips, tmp_path):
+    """The second layer is the best beside the first, whatever it is alone."""
+    one, two = (mixed(model, calibration=clips, layers=n, folder=tmp_path) for n in (1, 2))
+    assert two.kept[0] == one.kept[0]
+    assert two.errors[:2] == one.errors
+
+
+def test_constants_that_are_one_stay_one(clips, tmp_path, rng):
+    """Biases of zeros are one buffer in a file, and are counted once."""
+    from keras import Input, Model, layers
+
+    x = clip = Input(SHAPE)
+    for _ in range(3):
+        x = layers.Conv2D(4, 3, use_bias=False)(x)
+    model = Model(clip, layers.Dense(3)(layers.Flatten()(x)))
+    model.set_weights([0.3 * rng.standard_normal(w.shape) for w in model.weights])
+    found = mixed(model, calibration=clips, layers=3, folder=tmp_path)
+    files = converted(model, calibration=clips, formats=["float16"], folder=tmp_path)
+    counts = {}
+    for name, content in {"mixed": found.content, **files}.items():
+        path = tmp_path / f"{name}.tflite"
+        path.write_bytes(content)
+        counts[name] = measure(path).by_type["float16"]
+    (left,) = {1, 2, 3, 4} - {int(name.split()[1]) for name in found.kept}
+    assert counts["mixed"] == counts["float16"] - sum(
+        int(np.prod(w.shape)) for w in [x for x in model.layers if x.weights][left - 1].weights
+    )
