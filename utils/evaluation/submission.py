@@ -43,8 +43,7 @@ class SubmissionFacts:
         complexity_management: such as "weight quantization"; None without.
         pipeline: stages of the training, such as "training, weight quantization".
         framework: such as "keras/tensorflow".
-        subsystems: number of networks or of averaged predictions; 1 is no ensemble.
-        decision_making: such as "average" over an ensemble; None without.
+        decision_making: such as "average" over several passes; None of one pass.
         demo: whether the run was on demo data; the meta file then says so in its first line.
     """
 
@@ -56,7 +55,6 @@ class SubmissionFacts:
     complexity_management: str | None = None
     pipeline: str = "training"
     framework: str = "keras/tensorflow"
-    subsystems: int = 1
     decision_making: str | None = None
     demo: bool = False
 
@@ -278,7 +276,7 @@ def _description(facts: SubmissionFacts) -> dict[str, Any]:
         "acoustic_features": facts.acoustic_features,
         "data_augmentation": facts.data_augmentation,
         "machine_learning_method": facts.machine_learning_method,
-        "ensemble_method_subsystem_count": facts.subsystems if facts.subsystems > 1 else None,
+        "ensemble_method_subsystem_count": None,  # one network is handed in
         "decision_making": facts.decision_making,
         "complexity_management": facts.complexity_management,
         "pipeline": facts.pipeline,

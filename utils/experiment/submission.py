@@ -115,7 +115,8 @@ def count(fold: FoldExperiment, judged: str) -> Counted:
         be counted.
     """
     network = complexity.count(inference.load_keras(fold.model_path))
-    macs = None if network.unknown else network.macs
+    passes = len(fold.job.settings.evaluation.shifts_seconds)
+    macs = None if network.unknown else network.macs * passes
     if judged == KERAS_FLOAT16:
         figures: dict[str, int | float | None] = {
             "total_parameters": network.parameters,
@@ -133,6 +134,8 @@ def count(fold: FoldExperiment, judged: str) -> Counted:
 def file_figures(path: Path) -> tuple[dict[str, int | float | None], tuple[str, ...]]:
     """Count what a form may ask of a ``.tflite`` file.
 
+    The operations are those of all passes that answer one clip (``evaluation.shifts_seconds``).
+
     Returns:
         The figures by the names of the meta file (operations are None where they do not follow
         from the file), and the types of the parameters, sorted.
@@ -140,14 +143,15 @@ def file_figures(path: Path) -> tuple[dict[str, int | float | None], tuple[str, 
     Raises:
         UserError: when the file is missing or damaged.
     """
-    facts = export.measure(path)
+    facts, metadata = export.measure(path), inference.read_metadata(path)
+    passes = 1 if metadata is None else len(metadata.shifts_seconds)
     figures: dict[str, int | float | None] = {
         "total_parameters": facts.parameters,
         "total_parameters_non_zero": facts.non_zero,
         "model_size": round(facts.non_zero_bytes / 1024, 3),
         "total_model_size": facts.parameter_bytes,
         "memory_use": export.peak_memory(path),
-        "macs": facts.macs,
+        "macs": None if facts.macs is None else facts.macs * passes,
     }
     return figures, tuple(sorted(facts.by_type))
 
@@ -176,5 +180,6 @@ def _facts(
         figures=counted.figures,
         complexity_management=compression,
         pipeline=", ".join(filter(None, ("training", compression))),
+        decision_making="average" if len(settings.evaluation.shifts_seconds) > 1 else None,
         demo=experiment.run.is_demo,
     )

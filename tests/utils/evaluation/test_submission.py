@@ -144,19 +144,18 @@ def test_meta_holds_every_field_of_the_challenge_in_its_order():
     assert list(meta["submission"]) == ["label", "name", "abbreviation", "authors"]
 
 
-def test_an_ensemble_is_counted():
+def test_several_passes_are_an_average_of_one_network():
     facts = SubmissionFacts(
         sample_rate_hz=32000,
         acoustic_features=None,
         data_augmentation="noise",
         machine_learning_method="CNN",
         figures=FIGURES,
-        subsystems=5,
         decision_making="average",
     )
     meta = meta_of(form=FORMS[2021], submission=SUBMISSION, facts=facts, scores=scores())
     description = meta["system"]["description"]
-    assert description["ensemble_method_subsystem_count"] == 5
+    assert description["ensemble_method_subsystem_count"] is None
     assert description["decision_making"] == "average"
     assert description["input_sampling_rate"] == "32kHz"
 
