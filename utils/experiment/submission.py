@@ -29,6 +29,11 @@ def load_clips_to_submit(job: Job) -> tuple[Clip, ...]:
         ConfigError: when settings of the submission contradict the form, or each other.
         DataError: when the evaluation set is missing or incomplete.
     """
+    if job.settings.training.folds is not None:
+        raise ConfigError(
+            f"training.folds: the results of {job.settings.training.folds} networks are not those "
+            "of the one that is handed in; set it to null for -m eval."
+        )
     form = _form(job.settings)
     submission.require_fitting(job.settings.submission, form)
     judged, exported = job.settings.limits.format, job.settings.export.files
