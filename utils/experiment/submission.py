@@ -7,7 +7,8 @@ from models import complexity
 from utils import export, inference
 from utils.config.schema import Settings
 from utils.datasets import Clip, load_evaluation
-from utils.errors import ConfigError
+from utils.datasets.tau import EDITIONS
+from utils.errors import ConfigError, DataError
 from utils.evaluation import package, submission, write_system_output
 from utils.evaluation.submission_forms import Form, form_of
 from utils.evaluation.validator import Counted
@@ -18,12 +19,15 @@ from utils.files import write_text
 from utils.report.limits import KERAS_FLOAT16
 from utils.report.results import Results
 
+DEMO = "demo"  # name of generated data
+
 
 def load_clips_to_submit(job: Job) -> tuple[Clip, ...]:
     """Check that a submission can be made of the set, then read the clips to be answered.
 
-    The evaluation set is that of the form's year where it lies in or beside the data set's folder,
-    else the one that the data set is ranked on.
+    The evaluation set is that of the form's year where it lies in or beside the data set's folder.
+    Else it is the one that the data set is ranked on, unless real data are to be handed in by the
+    form of another year.
 
     Raises:
         ConfigError: when settings of the submission contradict the form, or each other.
@@ -42,9 +46,26 @@ def load_clips_to_submit(job: Job) -> tuple[Clip, ...]:
             f"limits.format: {judged} is to be handed in, but the form of {form.year} wants one of "
             f"the exported files ({', '.join(exported) or 'none'})."
         )
+    return _evaluation_clips(job, form)
+
+
+def _evaluation_clips(job: Job, form: Form) -> tuple[Clip, ...]:
+    """Read the evaluation set; of the challenge's own data, exactly the clips that a form wants."""
+    is_official = job.settings.dataset.name in EDITIONS and job.data.name != DEMO
     folders = (job.root / form.evaluation, job.root.resolve().parent / form.evaluation)
-    root = next((folder for folder in folders if folder.is_dir()), job.root)
-    return load_evaluation(job.settings.dataset, root=root, known=job.data.clips)
+    root = next((folder for folder in folders if folder.is_dir()), None)
+    if root is None and is_official and job.settings.submission.year is not None:
+        raise DataError(
+            f"{job.root}: {form.evaluation}, whose clips the form of {form.year} wants, lies "
+            "neither in it nor beside it; download that evaluation set, or change submission.year."
+        )
+    clips = load_evaluation(job.settings.dataset, root=root or job.root, known=job.data.clips)
+    if is_official and len(clips) != form.clips:
+        raise DataError(
+            f"{root or job.root}: lists {len(clips):,} evaluation clips, but the form of "
+            f"{form.year} wants {form.clips:,}; download {form.evaluation} as a whole."
+        )
+    return clips
 
 
 def submit(experiment: ClipExperiment, results: Results, evaluation: Sequence[Clip]) -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from utils.errors import ConfigError, DataError
+from utils.evaluation.submission_forms import FORMS
 from utils.experiment import load_clips_to_submit
 
 
@@ -21,6 +22,46 @@ def changed(job):
     return change
 
 
+@pytest.fixture
+def published(make_clips, tmp_path):
+    """Write the evaluation set of a year, of three clips."""
+
+    def write(year: int):
+        folder = tmp_path / FORMS[year].evaluation
+        make_clips("new", 3, labelled=False)
+        (folder / "evaluation_setup").mkdir(parents=True)
+        (tmp_path / "audio").rename(folder / "audio")
+        rows = "".join(f"audio/new{number}.wav\n" for number in range(3))
+        (folder / "evaluation_setup" / "fold1_test.csv").write_text("filename\n" + rows)
+        return folder
+
+    return write
+
+
 def test_one_network_is_handed_in_not_those_of_folds(changed):
     with pytest.raises(ConfigError, match="training.folds: the results of 3 networks"):
         load_clips_to_submit(changed(training={"folds": 3}))
+
+
+def test_clips_of_another_year_do_not_stand_in(changed, published):
+    published(2021)
+    asked = changed(submission={"year": 2023})
+    with pytest.raises(DataError, match=f"{FORMS[2023].evaluation}, whose clips the form of 2023"):
+        load_clips_to_submit(asked)
+    demo = replace(asked, data=replace(asked.data, name="demo"))
+    assert len(load_clips_to_submit(demo)) == 3
+
+
+@pytest.mark.parametrize("year", [None, 2024])
+def test_an_evaluation_set_that_lacks_clips_is_told_at_the_start(
+    changed, published, monkeypatch, year
+):
+    form = FORMS[year or 2021]
+    folder = published(form.year)
+    settings = {} if year is None else {"year": year, "split": 25}
+    asked = changed(submission=settings)
+    with pytest.raises(DataError, match=f"lists 3 evaluation clips, but .* wants {form.clips:,}"):
+        load_clips_to_submit(asked)
+    monkeypatch.setitem(FORMS, form.year, replace(form, clips=3))
+    paths = [clip.path for clip in load_clips_to_submit(asked)]
+    assert paths == [folder / "audio" / f"new{number}.wav" for number in range(3)]
