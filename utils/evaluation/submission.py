@@ -126,7 +126,8 @@ def write_system(
 ) -> tuple[Path, Path]:
     """Write both files of a system, each whole or not at all.
 
-    What the settings leave open (authors) or the development set cannot give (a device without
+    The settings fit the form and the model (:func:`require_fitting`, :func:`require_agreement`).
+    What they leave open (authors) or the development set cannot give (a device without
     clips) is written as it is: the validator names it.
 
     Args:
@@ -142,11 +143,8 @@ def write_system(
         Paths of the output and of the meta file.
 
     Raises:
-        ConfigError: when the settings do not fit the form or the model.
         UserError: when a file cannot be written.
     """
-    require_fitting(submission, form)
-    require_agreement(submission, facts.figures, model="the model")
     label = label_of(submission, form)
     output = folder / (label + form.output_ending(submission.split))
     meta = folder / (label + META_ENDING)
@@ -203,18 +201,23 @@ def meta_of(
     if form.splits:
         results = {f"split_{submission.split}": results}
     return {
-        "submission": {
-            "label": label_of(submission, form),
-            "name": submission.name,
-            "abbreviation": submission.abbreviation,
-            "authors": [_author(author) for author in submission.authors],
-        },
+        "submission": entry_of(submission, form),
         "system": {
             **system,
             "external_datasets": external or None,
             "source_code": submission.source_code,
         },
         "results": {"development_dataset": results},
+    }
+
+
+def entry_of(submission: SubmissionSettings, form: Form) -> dict[str, Any]:
+    """The meta file's first part, which the settings alone decide: who hands in what."""
+    return {
+        "label": label_of(submission, form),
+        "name": submission.name,
+        "abbreviation": submission.abbreviation,
+        "authors": [_author(author) for author in submission.authors],
     }
 
 

@@ -225,6 +225,12 @@ def _meta_problems(
     return content, problems
 
 
+def entry_problems(entry: Any, form: Form) -> tuple[str, ...]:
+    """Tell the faults of a meta file's first part, each with its field: who hands in what."""
+    found = _field_problems({"submission": entry}, form)
+    return tuple(problem for _, problem in found if problem.startswith("submission."))
+
+
 _RULE_OF = {  # of faults by the first two keys of the field
     "submission.label": "label",
     "submission.authors": "authors",
@@ -310,7 +316,9 @@ def _complexity(
         for told, figure in [(given.get(field), counted.figures.get(field))]
         if figure is not None and not _same(told, figure)
     ]
-    return Outcome(*rule, tuple(problems), found=counted.model)
+    told = ", ".join(field for field in form.complexity if counted.figures.get(field) is None)
+    found = f"{counted.model}; not counted but told: {told}" if told else counted.model
+    return Outcome(*rule, tuple(problems), found=found)
 
 
 def _same(given: Any, figure: float) -> bool:

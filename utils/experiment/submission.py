@@ -6,10 +6,11 @@ from pathlib import Path
 from models import complexity
 from utils import export, inference
 from utils.config.schema import Settings
+from utils.config.submission_section import SubmissionSettings
 from utils.datasets import Clip, load_evaluation
 from utils.datasets.tau import EDITIONS
 from utils.errors import ConfigError, DataError
-from utils.evaluation import package, submission, write_system_output
+from utils.evaluation import package, submission, validator, write_system_output
 from utils.evaluation.submission_forms import Form, form_of
 from utils.evaluation.validator import Counted
 from utils.experiment.clips import ClipExperiment
@@ -20,6 +21,8 @@ from utils.report.limits import KERAS_FLOAT16
 from utils.report.results import Results
 
 DEMO = "demo"  # name of generated data
+FILES_OF_WEIGHTS = {"int8": ("int8", "int8_qat")}  # by the type that a form fixes
+FIXED_FIGURES = ("total_parameters", "total_model_size", "memory_use", "macs")
 
 
 def load_clips_to_submit(job: Job) -> tuple[Clip, ...]:
@@ -46,7 +49,24 @@ def load_clips_to_submit(job: Job) -> tuple[Clip, ...]:
             f"limits.format: {judged} is to be handed in, but the form of {form.year} wants one of "
             f"the exported files ({', '.join(exported) or 'none'})."
         )
+    typed = FILES_OF_WEIGHTS.get(form.weights or "")
+    if typed is not None and judged not in typed:
+        raise ConfigError(
+            f"limits.format: {judged} is to be handed in, but the form of {form.year} fixes the "
+            f"weights to {form.weights}; judge {' or '.join(typed)}."
+        )
+    _require_complete(job.settings.submission, form)
     return _evaluation_clips(job, form)
+
+
+def _require_complete(asked: SubmissionSettings, form: Form) -> None:
+    """Refuse a labelled system, one to be handed in, whose names and authors have faults."""
+    if asked.label is None:
+        return
+    faults = validator.entry_problems(submission.entry_of(asked, form), form)
+    if faults:  # named as task.yaml has them, which does not nest
+        first = faults[0].replace(".affiliation.abbreviation:", ".affiliation:")
+        raise ConfigError(first.replace(".affiliation.institute:", ".institute:"))
 
 
 def _evaluation_clips(job: Job, form: Form) -> tuple[Clip, ...]:
@@ -85,6 +105,7 @@ def submit(experiment: ClipExperiment, results: Results, evaluation: Sequence[Cl
     job, run = experiment.job, experiment.run
     judged, classes = job.settings.limits.format, job.data.classes
     form = _form(job.settings)
+    _require_expected(experiment, judged)
     fold = experiment.evaluation_fold(evaluation)
     fold.train()
     fold.calibrate()
@@ -107,6 +128,22 @@ def submit(experiment: ClipExperiment, results: Results, evaluation: Sequence[Cl
     )
     run.say(f"submission of {form.year} ({judged}): {folder}")
     _pack(experiment, folder, form, counted)
+
+
+def _require_expected(experiment: ClipExperiment, judged: str) -> None:
+    """Refuse expected figures that the development's model already contradicts.
+
+    Only what each training of a network leaves as it is can be told so early: not which weights are
+    zero, nor what a compression takes away, nor which layers of a mixed file stay in float16.
+    """
+    settings = experiment.job.settings
+    expected = settings.submission.complexity.model_dump(exclude_none=True)
+    if not set(FIXED_FIGURES) & set(expected):
+        return
+    if settings.compression is None and judged != "mixed":
+        counted = count(experiment.folds[0], judged)
+        fixed = {name: counted.figures.get(name) for name in FIXED_FIGURES}
+        submission.require_agreement(settings.submission, fixed, model=counted.model)
 
 
 def _pack(experiment: ClipExperiment, folder: Path, form: Form, counted: Counted) -> None:

@@ -1,12 +1,14 @@
 """What a submission refuses before anything is trained, and what it leaves."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 from utils.errors import ConfigError, DataError
 from utils.evaluation.submission_forms import FORMS
-from utils.experiment import load_clips_to_submit
+from utils.evaluation.validator import Counted
+from utils.experiment import load_clips_to_submit, submit
 
 
 @pytest.fixture
@@ -39,7 +41,7 @@ def published(make_clips, tmp_path):
 
 
 def test_one_network_is_handed_in_not_those_of_folds(changed):
-    with pytest.raises(ConfigError, match="training.folds: the results of 3 networks"):
+    with pytest.raises(ConfigError, match=r"training.folds: the results of 3 networks"):
         load_clips_to_submit(changed(training={"folds": 3}))
 
 
@@ -65,3 +67,47 @@ def test_an_evaluation_set_that_lacks_clips_is_told_at_the_start(
     monkeypatch.setitem(FORMS, form.year, replace(form, clips=3))
     paths = [clip.path for clip in load_clips_to_submit(asked)]
     assert paths == [folder / "audio" / f"new{number}.wav" for number in range(3)]
+
+
+AUTHOR = {
+    "firstname": "Kim", "lastname": "Muller", "email": "kim@example.org", "corresponding": True,
+    "institute": "University of Examples", "affiliation": "TAU",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("submission", "message"),
+    [
+        ({"label": "Muller_TAU_task1_1"}, "submission.label: the label must be .*_task1a_"),
+        ({"authors": []}, "submission.authors: exactly one of the authors must be corresponding"),
+        ({"authors": [AUTHOR | {"email": "kim"}]}, "authors.0.email: this is no e-mail address"),
+        ({"authors": [AUTHOR | {"affiliation": ""}]}, "submission.authors.0.affiliation: string"),
+        ({"year": 2022, "label": "Muller_TAU_task1_1"}, "limits.format: float32 .* to int8; judge"),
+    ],
+)
+def test_what_the_settings_alone_decide_is_told_at_the_start(changed, submission, message):
+    named = {"label": "Muller_TAU_task1a_1", "authors": [AUTHOR]} | submission
+    with pytest.raises(ConfigError, match=message):
+        load_clips_to_submit(changed(submission=named))
+
+
+def test_expected_figures_are_compared_before_the_last_training(changed, monkeypatch):
+    counted = Counted({"macs": 9, "total_parameters_non_zero": 5}, (), "model_float32.tflite")
+    monkeypatch.setattr("utils.experiment.submission.count", lambda fold, judged: counted)
+
+    def train(evaluation):
+        raise DataError("the training begins")
+
+    def hand_in(**expected):
+        experiment = SimpleNamespace(
+            job=changed(submission={"year": 2023, "complexity": expected}),
+            run=None,
+            folds=(None,),
+            evaluation_fold=train,
+        )
+        submit(experiment, None, ())
+
+    with pytest.raises(ConfigError, match=r"complexity.macs: says 8, but model_float32.tflite has"):
+        hand_in(macs=8)
+    with pytest.raises(DataError, match="the training begins"):
+        hand_in(macs=9, total_parameters_non_zero=6)  # how many are zero may change
