@@ -158,7 +158,7 @@ def _join(folder: Path, target: Path) -> None:
     target.mkdir(parents=True, exist_ok=True)
     both = (target / meta).is_file() and (folder / meta).is_file()
     merged = _merged(target / meta, folder / meta) if both else None
-    for path in sorted(folder.iterdir()):
+    for path in sorted(path for path in folder.iterdir() if not path.name.startswith(".")):
         there = target / path.name
         if path.name == meta and merged is not None:
             write_meta(there, merged)
@@ -171,7 +171,7 @@ def _join(folder: Path, target: Path) -> None:
 def _merged(first: Path, second: Path) -> dict[str, Any]:
     """One meta file of two that differ in nothing but the splits that they have results of."""
     contents = [_content(path) for path in (first, second)]
-    results = [content.get("results", {}).pop("development_dataset", {}) for content in contents]
+    results = [content["results"]["development_dataset"] for content in contents]
     for key in ("submission", "system"):
         if contents[0].get(key) != contents[1].get(key):
             raise UserError(
@@ -189,12 +189,18 @@ def _content(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
         content = yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise UserError(f"{path}: cannot be read as YAML; run -m eval again.") from error
     if text.startswith(DEMO_MARK):
         raise UserError(f"{path}: was made from demo data; run on the real data sets.")
     if not isinstance(content, dict):
         raise UserError(f"{path}: is no meta file; run -m eval again.")
+    results = content.get("results")
+    parts = results.get("development_dataset") if isinstance(results, dict) else None
+    if not isinstance(parts, dict) or not all(isinstance(name, str) for name in parts):
+        raise UserError(
+            f"{path}: results.development_dataset has no results by split; run -m eval again."
+        )
     return content
 
 

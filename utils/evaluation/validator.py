@@ -214,7 +214,7 @@ def _meta_problems(
     try:
         text = path.read_text(encoding="utf-8-sig")
         content = yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:
         return None, [("meta", f"cannot be read as YAML ({' '.join(str(error).split())}).")]
     problems = [*_field_problems(content, form)]
     problems += _bond_problems(content, path.name.removesuffix(META_ENDING), form, classes)

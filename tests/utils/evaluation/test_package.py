@@ -140,6 +140,38 @@ def test_splits_must_be_of_one_system(tmp_path):
         packed([five, five], tmp_path / "package.zip", 2024)
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("results", None),
+        ("results", {}),
+        ("results.development_dataset", 3),
+        ("results.development_dataset", {5: {}}),
+    ],
+)
+def test_a_damaged_meta_file_of_a_split_is_a_sentence(tmp_path, field, value):
+    five, ten = splits(tmp_path)[:2]
+    edit_meta(meta_path(ten), field, value)
+    with pytest.raises(UserError, match=r"meta.yaml: results.development_dataset has no results"):
+        packed([five, ten], tmp_path / "package.zip", 2024)
+
+
+def test_a_day_that_is_none_is_a_damaged_meta_file(tmp_path):
+    five, ten = splits(tmp_path)[:2]
+    meta_path(ten).write_text("submission: 2024-13-45\n")
+    with pytest.raises(UserError, match="cannot be read as YAML"):
+        packed([five, ten], tmp_path / "package.zip", 2024)
+    assert "cannot be read as YAML" in " ".join(checked(ten, 2024).problems)
+
+
+def test_hidden_files_of_the_system_stay_outside(tmp_path):
+    folder, target = system(tmp_path, year=2022), tmp_path / "package.zip"
+    (folder / ".DS_Store").write_bytes(b"x")
+    assert packed([folder], target, 2022).problems == ()
+    with zipfile.ZipFile(target) as package:
+        assert not [name for name in package.namelist() if "DS_Store" in name]
+
+
 @pytest.mark.parametrize("name", ["../out.txt", "/out.txt", "task1/../../out.txt"])
 def test_a_zip_cannot_write_outside(tmp_path, name):
     target = tmp_path / "inside" / "package.zip"
