@@ -109,6 +109,9 @@ class Checked:
         number = len(self.problems)
         ends = f"{number} {'fault' if number == 1 else 'faults'} to mend."
         ends = ends if number else "No fault was found."
+        left = sum(not outcome.checked for outcome in self.outcomes)
+        if left:
+            ends += f" {left} {'rule was' if left == 1 else 'rules were'} not checked."
         return "\n".join([*lines, "", f"Systems are ranked by {self.form.ranking}.", ends, ""])
 
 

@@ -126,6 +126,7 @@ def submit(experiment: ClipExperiment, results: Results, evaluation: Sequence[Cl
         predictions=answers,
         classes=classes,
     )
+    package.write_counted(folder, counted)
     run.say(f"submission of {form.year} ({judged}): {folder}")
     _pack(experiment, folder, form, counted)
 

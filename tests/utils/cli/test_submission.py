@@ -83,7 +83,16 @@ def test_figures_are_compared_with_the_file(command, tmp_path, capsys):
     edit_meta(meta_path(folder), "system.complexity.total_parameters", 196)
     assert command(*arguments) == 1
     assert "total_parameters is 196, but model_int8.tflite has 195" in capsys.readouterr().out
-    assert command(*arguments, "--label", "Other_TAU_task1_1") == 0
+    mine = tmp_path / "mine.zip"  # of one system, whatever its name
+    assert command("pack", folder, "--year", 2022, "-o", mine) == 0
+    assert "2 rules were not checked" in capsys.readouterr().out
+    arguments = ("check", mine, "--year", 2022, "--model", paths["int8"])
+    assert command(*arguments) == 1
+    assert "total_parameters is 196, but model_int8.tflite has 195" in capsys.readouterr().out
+    assert command(*arguments, "--label", "Other_TAU_task1_1") == 2
+    assert "Other_TAU_task1_1, which the model is said to be of" in capsys.readouterr().err
+    assert command(*arguments[:-2], "--label", folder.name) == 2
+    assert "name the model file too" in capsys.readouterr().err
 
 
 def test_it_runs_as_a_program():

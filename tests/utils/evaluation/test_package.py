@@ -10,6 +10,7 @@ import pytest
 from tests.utils.evaluation.systems import (
     CLASSES,
     COUNTED,
+    FIGURES,
     TINY,
     edit_meta,
     label,
@@ -18,7 +19,8 @@ from tests.utils.evaluation.systems import (
     system,
 )
 from utils.errors import UserError
-from utils.evaluation.package import check_package, pack
+from utils.evaluation.package import check_package, pack, write_counted
+from utils.evaluation.validator import Counted
 
 
 def packed(folders, target, year, **options):
@@ -138,6 +140,49 @@ def test_splits_must_be_of_one_system(tmp_path):
         packed([five, ten], tmp_path / "package.zip", 2024)
     with pytest.raises(UserError, match=r"has this file too|has split_5 too"):
         packed([five, five], tmp_path / "package.zip", 2024)
+
+
+def test_what_was_counted_is_read_beside_the_folders(tmp_path):
+    folder, target = system(tmp_path, year=2022), tmp_path / f"{label(2022)}.zip"
+    unknown = packed([folder], target, 2022)
+    assert unknown.text().endswith("No fault was found. 2 rules were not checked.\n")
+    left = write_counted(folder, COUNTED)
+    found = packed([folder], target, 2022)
+    assert found.text().endswith("No fault was found.\n")
+    with zipfile.ZipFile(target) as package:
+        assert left.name not in " ".join(package.namelist())
+    write_counted(folder, Counted(FIGURES, ("float32", "int32"), "model_float32.tflite"))
+    for again in (packed([folder], target, 2022), checked(folder, 2022)):
+        (problem,) = again.problems
+        assert "has parameters in float32, but the form fixes int8" in problem
+    left.write_text('{"figures": 3}')
+    with pytest.raises(UserError, match="has not what -m eval counted"):
+        checked(folder, 2022)
+
+
+def test_what_was_counted_of_splits_must_agree(tmp_path):
+    folders, target = splits(tmp_path), tmp_path / "package.zip"
+    for folder in folders[1:]:
+        write_counted(folder, COUNTED)
+    assert "complexity              not checked" in packed(folders, target, 2024).text()
+    write_counted(folders[0], COUNTED)
+    assert "complexity              passed" in packed(folders, target, 2024).text()
+    write_counted(folders[0], Counted(FIGURES | {"macs": 5}, (), "model_int8.tflite"))
+    with pytest.raises(UserError, match="not those of the other folders of this label"):
+        packed(folders, target, 2024)
+
+
+def test_a_model_belongs_to_a_system_of_the_package(tmp_path):
+    names = [f"Muller_TAU_task1_{number}" for number in (1, 2)]
+    target = tmp_path / "package.zip"
+    packed([system(tmp_path, year=2022, label=name) for name in names], target, 2022)
+    with pytest.raises(UserError, match=r"tell by --label which of them model_int8.tflite is of"):
+        checked(target, 2022, counted=COUNTED)
+    with pytest.raises(UserError, match=r"holds the systems .*_1, .*_2; package, which"):
+        checked(target, 2022, counted={"package": COUNTED})
+    first, second = checked(target, 2022, counted={names[1]: COUNTED}).systems
+    assert "not checked" in first.text()
+    assert "not checked" not in second.text()
 
 
 @pytest.mark.parametrize(
