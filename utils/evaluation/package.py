@@ -21,7 +21,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from utils.errors import UserError
 from utils.evaluation.submission import DEMO_MARK, write_meta
-from utils.evaluation.submission_forms import META_ENDING, REPORT_ENDING, Form
+from utils.evaluation.submission_forms import FORMS, META_ENDING, REPORT_ENDING, Form
 from utils.evaluation.validator import Checked, Counted, Outcome, check_system
 from utils.files import read_json, write_bytes, write_json, write_text, writing
 
@@ -177,6 +177,23 @@ def _surplus(root: Path, place: Path, labels: Sequence[Path]) -> Iterator[str]:
         name = path.relative_to(root).as_posix()
         if path.parent not in labels and name != REPORT and path.suffix.lower() != REPORT_ENDING:
             yield f"{name}: lies in no system's folder; remove it."
+
+
+def remove_earlier(folder: Path) -> None:
+    """Remove what an earlier command, perhaps of another year or split, wrote for a label.
+
+    Files that it cannot have written stay, for the checks to name them.
+
+    Args:
+        folder: of the system; its package, report and what was counted lie beside it.
+    """
+    label = folder.name
+    inside = {ending for form in FORMS.values() for ending in form.output_endings} | {META_ENDING}
+    paths = [folder / (label + ending) for ending in inside]
+    paths += [folder.with_name(label + ending) for ending in (".zip", f".{REPORT}", COUNTED)]
+    for path in paths:
+        with writing(path):
+            path.unlink(missing_ok=True)
 
 
 # --- what was counted ---

@@ -1,7 +1,9 @@
 """The submission of a challenge: train on all labelled clips, answer the evaluation set, pack."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 
 from models import complexity
 from utils import export, inference
@@ -117,6 +119,7 @@ def submit(experiment: ClipExperiment, results: Results, evaluation: Sequence[Cl
     submission.require_agreement(job.settings.submission, counted.figures, model=counted.model)
     label = submission.label_of(job.settings.submission, form)
     folder = run.folder / "submission" / label
+    package.remove_earlier(folder)
     submission.write_system(
         folder,
         form=form,
@@ -148,23 +151,35 @@ def _require_expected(experiment: ClipExperiment, judged: str) -> None:
 
 
 def _pack(experiment: ClipExperiment, folder: Path, form: Form, counted: Counted) -> None:
-    """Check what was written; say what is to be mended, or where the package is."""
-    run = experiment.run
+    """Check what was written; say what is to be mended, or where the package is.
+
+    Of a form with splits this is one of several that make a package together.
+    """
+    run, classes = experiment.run, experiment.job.data.classes
     target = folder.with_name(f"{folder.name}.zip")
-    checked = package.pack(
-        [folder],
-        target=target,
-        form=form,
-        classes=experiment.job.data.classes,
-        counted={folder.name: counted},
-    )
+    split = experiment.job.settings.submission.split
+    if split is None:
+        of_label = {folder.name: counted}
+        checked = package.pack(
+            [folder], target=target, form=form, classes=classes, counted=of_label
+        )
+        made = f"package: {target}. {package.REMARK}"
+    else:
+        own = replace(form, splits=(split,))
+        checked = package.check_package(folder, form=own, classes=classes, counted=counted)
+        others = ", ".join(str(other) for other in form.splits if other != split)
+        made = (
+            f"split {split} of {form.year} is ready; join it with the folders of the splits "
+            f"{others}: python -m utils.cli.submission pack {quote(str(folder))} FOLDER ... "
+            f"--year {form.year} -o {quote(folder.name)}.zip"
+        )
     report = folder.with_name(f"{folder.name}.{package.REPORT}")
     write_text(report, checked.text())
     for problem in checked.problems:
         run.say(f"to mend before handing in: {problem}", style="yellow")
     run.say(f"checks of the submission: {report}")
     if not checked.problems:
-        run.say(f"package: {target}. {package.REMARK}")
+        run.say(made)
 
 
 def count(fold: FoldExperiment, judged: str) -> Counted:

@@ -19,7 +19,7 @@ from tests.utils.evaluation.systems import (
     system,
 )
 from utils.errors import UserError
-from utils.evaluation.package import check_package, pack, write_counted
+from utils.evaluation.package import check_package, pack, remove_earlier, write_counted
 from utils.evaluation.validator import Counted
 
 
@@ -140,6 +140,21 @@ def test_splits_must_be_of_one_system(tmp_path):
         packed([five, ten], tmp_path / "package.zip", 2024)
     with pytest.raises(UserError, match=r"has this file too|has split_5 too"):
         packed([five, five], tmp_path / "package.zip", 2024)
+
+
+def test_what_an_earlier_command_wrote_goes_and_other_files_stay(tmp_path):
+    folder = system(tmp_path, year=2024, split=5)
+    system(tmp_path, year=2024, split=10)
+    shutil.copy(meta_path(folder), folder / f"{folder.name}.output.csv")
+    (folder / "notes.txt").write_text("mine")
+    write_counted(folder, COUNTED)
+    for ending in (".zip", ".report.txt"):
+        (tmp_path / f"{folder.name}{ending}").touch()
+    (tmp_path / "Muller_TAU_task1_2.zip").touch()
+    remove_earlier(folder)
+    left = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*"))
+    assert left == ["Muller_TAU_task1_1/notes.txt", "Muller_TAU_task1_2.zip"]
+    remove_earlier(tmp_path / "none")
 
 
 def test_what_was_counted_is_read_beside_the_folders(tmp_path):

@@ -3,9 +3,12 @@
 from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
+from tests.utils.evaluation.systems import CLASSES, COUNTED, DEVICES, label, system
 from utils.errors import ConfigError, DataError
+from utils.evaluation import Predictions, score_scenes
 from utils.evaluation.submission_forms import FORMS
 from utils.evaluation.validator import Counted
 from utils.experiment import load_clips_to_submit, submit
@@ -111,3 +114,55 @@ def test_expected_figures_are_compared_before_the_last_training(changed, monkeyp
         hand_in(macs=8)
     with pytest.raises(DataError, match="the training begins"):
         hand_in(macs=9, total_parameters_non_zero=6)  # how many are zero may change
+
+
+def stand_in(job, folder):
+    """An experiment whose network says the same of all clips; what the run said."""
+    tested = Predictions(
+        tuple(str(number) for number in range(27)), np.full((27, 3), 1 / 3),
+        truth=np.arange(27) % 3, devices=tuple(DEVICES[number // 3] for number in range(27)),
+    )  # fmt: skip
+    answers = Predictions(tuple(f"{number}.wav" for number in range(5)), np.full((5, 3), 1 / 3))
+    fold = SimpleNamespace(
+        train=lambda: None, calibrate=lambda: None, test=lambda: answers, export=dict
+    )
+    said = []
+    experiment = SimpleNamespace(
+        job=replace(job, data=replace(job.data, classes=CLASSES)),
+        run=SimpleNamespace(folder=folder, say=lambda text, **_: said.append(text), is_demo=False),
+        evaluation_fold=lambda evaluation: fold,
+        predictions=lambda judged: tested,
+        score=lambda predictions, bootstrap: score_scenes(predictions, classes=CLASSES),
+    )
+    return experiment, said
+
+
+def test_one_split_is_checked_for_itself_and_the_command_that_joins_is_told(
+    changed, monkeypatch, tmp_path
+):
+    monkeypatch.setitem(FORMS, 2024, replace(FORMS[2024], clips=5))
+    monkeypatch.setattr("utils.experiment.submission.count", lambda fold, judged: COUNTED)
+    folder = system(tmp_path / "submission", year=2024, split=5)  # of an earlier command
+    named = {"label": label(2024), "authors": [AUTHOR], "year": 2024, "split": 25}
+    experiment, said = stand_in(changed(submission=named), tmp_path)
+    submit(experiment, SimpleNamespace(model=None), ())
+    assert sorted(path.name.removeprefix(folder.name) for path in folder.iterdir()) == [
+        ".meta.yaml", ".output.split_25.csv",
+    ]  # fmt: skip
+    report = folder.with_name(f"{folder.name}.report.txt").read_text()
+    assert report.endswith("No fault was found.\n")
+    assert not [text for text in said if "to mend" in text]
+    assert "the splits 5, 10, 50, 100: python -m utils.cli.submission pack" in said[-1]
+    assert f"pack {folder} FOLDER ... --year 2024 -o {folder.name}.zip" in said[-1]
+    assert folder.with_name(f"{folder.name}.counted.json").is_file()
+
+
+def test_a_system_of_three_shifts_is_packed_as_an_average(changed, monkeypatch, tmp_path):
+    monkeypatch.setitem(FORMS, 2021, replace(FORMS[2021], clips=5))
+    monkeypatch.setattr("utils.experiment.submission.count", lambda fold, judged: COUNTED)
+    named = {"label": label(2021), "authors": [AUTHOR]}
+    experiment, said = stand_in(changed(submission=named), tmp_path)
+    submit(experiment, SimpleNamespace(model=None), ())
+    folder = tmp_path / "submission" / label(2021)
+    assert said[-1].startswith(f"package: {folder}.zip.")
+    assert "decision_making: average" in (folder / f"{folder.name}.meta.yaml").read_text()
