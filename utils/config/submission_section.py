@@ -4,9 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from utils.config.fields import Count, Many, Positive, Section
-
-Text = Annotated[str, Field(min_length=1)]
+from utils.config.fields import Count, Many, Positive, Section, Text
 
 
 class AuthorSettings(Section):
