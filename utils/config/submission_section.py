@@ -63,7 +63,8 @@ class ComplexitySettings(Section):
         None, description="2022 and 2023: most bytes of activations at one time"
     )
     macs: Count | None = Field(
-        None, description="from 2022: multiply-accumulate operations for one clip"
+        None,
+        description="from 2022: multiply-accumulate operations for one clip, of all its shifts",
     )
 
 
