@@ -42,12 +42,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _checked(arguments: argparse.Namespace) -> CheckedPackage:
-    path = arguments.path
     return check_package(
-        path,
+        arguments.path,
         form=FORMS[arguments.year],
         classes=SCENES,
-        counted=_counted(arguments.model, arguments.label or _label(path)),
+        counted=_counted(arguments.model, arguments.label),
     )
 
 
@@ -59,19 +58,17 @@ def _packed(arguments: argparse.Namespace) -> CheckedPackage:
     )
 
 
-def _label(path: Path) -> str:
-    """Label of the only system, by the name of the zip or the folder that -m eval wrote."""
-    return path.resolve().name.removesuffix(".zip")
-
-
-def _counted(model: Path | None, label: str) -> Mapping[str, Counted]:
-    """What is counted in a model file, by the label that it belongs to."""
+def _counted(model: Path | None, label: str | None) -> Mapping[str, Counted] | Counted | None:
+    """What is counted in a model file, by the label that it belongs to, if one is named."""
     if model is None:
-        return {}
+        if label is not None:
+            raise UserError("--label: says which system --model is of; name the model file too.")
+        return None
     from utils.experiment.submission import file_figures
 
     figures, types = file_figures(model)
-    return {label: Counted(figures, types, model.name)}
+    counted = Counted(figures, types, model.name)
+    return counted if label is None else {label: counted}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -83,11 +80,12 @@ def _parser() -> argparse.ArgumentParser:
     check = works.add_parser("check", help="tell of each rule of a year whether it is kept")
     check.add_argument("path", type=Path, help="a zip, an unpacked one, or a system's folder")
     check.add_argument(
-        "--model", type=Path, metavar="FILE", help="the .tflite file whose figures are told"
+        "--model",
+        type=Path,
+        metavar="FILE",
+        help="the .tflite file whose figures are told (default: what -m eval left beside the path)",
     )
-    check.add_argument(
-        "--label", help="the system that the model is of (default: by the name of the path)"
-    )
+    check.add_argument("--label", help="the system that the model is of, if there are several")
     joined = works.add_parser(
         "pack", help="join folders of -m eval: several systems, or the splits of 2024"
     )

@@ -17,6 +17,7 @@ def _as_given(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0)]
+Text = Annotated[str, Field(min_length=1)]
 Count = Annotated[int, Field(ge=1)]
 Many = Annotated[tuple[T, ...], Field(strict=False)]  # a YAML list becomes a tuple
 AsGiven = Annotated[T, WrapValidator(_as_given)]

@@ -4,9 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from utils.config.fields import Count, Many, Positive, Section
-
-Text = Annotated[str, Field(min_length=1)]
+from utils.config.fields import Count, Many, Positive, Section, Text
 
 
 class AuthorSettings(Section):
@@ -65,7 +63,8 @@ class ComplexitySettings(Section):
         None, description="2022 and 2023: most bytes of activations at one time"
     )
     macs: Count | None = Field(
-        None, description="from 2022: multiply-accumulate operations for one clip"
+        None,
+        description="from 2022: multiply-accumulate operations for one clip, of all its shifts",
     )
 
 

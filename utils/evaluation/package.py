@@ -17,14 +17,16 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
+from pydantic import TypeAdapter, ValidationError
 
 from utils.errors import UserError
 from utils.evaluation.submission import DEMO_MARK, write_meta
-from utils.evaluation.submission_forms import META_ENDING, REPORT_ENDING, Form
+from utils.evaluation.submission_forms import FORMS, META_ENDING, REPORT_ENDING, Form
 from utils.evaluation.validator import Checked, Counted, Outcome, check_system
-from utils.files import write_bytes, write_text, writing
+from utils.files import read_json, write_bytes, write_json, write_text, writing
 
 REPORT = "report.txt"
+COUNTED = ".counted.json"  # after the label; beside a system's folder, not in the zip
 MOST_SYSTEMS = 4  # of a team, in every year
 MOST_BYTES = 1_000_000_000  # unpacked; four systems of five splits are a third of it
 _FIRST_DAY = (1980, 1, 1, 0, 0, 0)  # of the zip format: times would make every zip another one
@@ -79,7 +81,8 @@ def pack(
         target: the zip.
         form: of the year.
         classes: class names in the order of the columns.
-        counted: of the models, by label.
+        counted: of the models, by label; None: what was left beside the folders
+            (:func:`write_counted`).
 
     Returns:
         The outcomes, which the zip's ``report.txt`` tells too.
@@ -91,7 +94,9 @@ def pack(
         root = Path(scratch)
         for folder in folders:
             _join(folder.resolve(), root / form.package / folder.resolve().name)
-        checked = _check(root, form=form, classes=classes, counted=counted or {})
+        if counted is None:
+            counted = counted_of([folder.resolve() for folder in folders], form)
+        checked = _check(root, form=form, classes=classes, counted=counted)
         if checked.problems:
             with writing(target):
                 target.unlink(missing_ok=True)
@@ -106,7 +111,7 @@ def check_package(
     *,
     form: Form,
     classes: Sequence[str],
-    counted: Mapping[str, Counted] | None = None,
+    counted: Mapping[str, Counted] | Counted | None = None,
 ) -> CheckedPackage:
     """Check a package.
 
@@ -114,27 +119,54 @@ def check_package(
         path: a zip, a folder as one is unpacked to, or the folder of one system.
         form: of the year.
         classes: class names in the order of the columns.
-        counted: of the models, by label.
+        counted: of the models, by label, or of the only system's; None: what was left beside the
+            path (:func:`write_counted`).
 
     Raises:
-        UserError: when it is none of these, or the zip is damaged.
+        UserError: when it is none of these, the zip is damaged, or what was counted is of no system
+            of it.
     """
     with _opened(path, form) as root:
-        return _check(root, form=form, classes=classes, counted=counted or {})
+        labels = [folder.name for folder in _systems(root, form)]
+        if counted is None:
+            beside = path.resolve().parent
+            counted = counted_of([beside / label for label in labels], form)
+        by_label = _by_label(counted, labels, path)
+        return _check(root, form=form, classes=classes, counted=by_label)
+
+
+def _by_label(
+    counted: Mapping[str, Counted] | Counted, labels: Sequence[str], path: Path
+) -> Mapping[str, Counted]:
+    """What was counted, by a label of the package."""
+    holds = f"{path}: holds the systems {', '.join(labels) or '(none)'}"
+    if isinstance(counted, Counted):
+        if len(labels) > 1:
+            raise UserError(f"{holds}; tell by --label which of them {counted.model} is of.")
+        return dict.fromkeys(labels, counted)
+    for label in counted:
+        if label not in labels:
+            raise UserError(f"{holds}; {label}, which the model is said to be of, is none of them.")
+    return counted
 
 
 def _check(
     root: Path, *, form: Form, classes: Sequence[str], counted: Mapping[str, Counted]
 ) -> CheckedPackage:
     """Check all systems of an unpacked package, and what else lies in it."""
-    place = root / form.package
-    labels = sorted(path for path in place.iterdir() if path.is_dir()) if place.is_dir() else []
+    place, labels = root / form.package, _systems(root, form)
     systems = tuple(
         check_system(label, form=form, classes=classes, counted=counted.get(label.name))
         for label in labels
     )
     asks = f"one to {MOST_SYSTEMS} systems in {form.package}/<label>/, and nothing else"
     return CheckedPackage(systems, Outcome("package", asks, tuple(_surplus(root, place, labels))))
+
+
+def _systems(root: Path, form: Form) -> list[Path]:
+    """Folders of the systems of an unpacked package, sorted by label."""
+    place = root / form.package
+    return sorted(path for path in place.iterdir() if path.is_dir()) if place.is_dir() else []
 
 
 def _surplus(root: Path, place: Path, labels: Sequence[Path]) -> Iterator[str]:
@@ -145,6 +177,64 @@ def _surplus(root: Path, place: Path, labels: Sequence[Path]) -> Iterator[str]:
         name = path.relative_to(root).as_posix()
         if path.parent not in labels and name != REPORT and path.suffix.lower() != REPORT_ENDING:
             yield f"{name}: lies in no system's folder; remove it."
+
+
+def remove_earlier(folder: Path) -> None:
+    """Remove what an earlier command, perhaps of another year or split, wrote for a label.
+
+    Files that it cannot have written stay, for the checks to name them.
+
+    Args:
+        folder: of the system; its package, report and what was counted lie beside it.
+    """
+    label = folder.name
+    inside = {ending for form in FORMS.values() for ending in form.output_endings} | {META_ENDING}
+    paths = [folder / (label + ending) for ending in inside]
+    paths += [folder.with_name(label + ending) for ending in (".zip", f".{REPORT}", COUNTED)]
+    for path in paths:
+        with writing(path):
+            path.unlink(missing_ok=True)
+
+
+# --- what was counted ---
+
+
+def write_counted(folder: Path, counted: Counted) -> Path:
+    """Leave what was counted in a system's model beside its folder, for later checks; its path."""
+    content = {"figures": counted.figures, "types": counted.types, "model": counted.model}
+    path = folder.with_name(folder.name + COUNTED)
+    write_json(path, content)
+    return path
+
+
+def counted_of(folders: Sequence[Path], form: Form) -> dict[str, Counted]:
+    """What was left beside folders of systems, by label; of labels that all of it is there for.
+
+    Raises:
+        UserError: when it is damaged, or differs within a label.
+    """
+    found: dict[str, Counted] = {}
+    paths = {folder: folder.with_name(folder.name + COUNTED) for folder in folders}
+    unknown = {folder.name for folder, path in paths.items() if not path.is_file()}
+    for folder, path in paths.items():
+        if folder.name in unknown:
+            continue
+        counted = _read_counted(path)
+        first = found.setdefault(folder.name, counted)
+        if any(first.figures.get(name) != counted.figures.get(name) for name in form.complexity):
+            raise UserError(
+                f"{path}: these figures are not those of the other folders of this label; systems "
+                "of one label have one complexity."
+            )
+    return found
+
+
+def _read_counted(path: Path) -> Counted:
+    content = read_json(path)
+    try:
+        return TypeAdapter(Counted).validate_python(content)
+    except ValidationError as error:
+        raise UserError(f"{path}: has not what -m eval counted; delete it.") from error
 
 
 # --- folders of one label ---
@@ -158,7 +248,7 @@ def _join(folder: Path, target: Path) -> None:
     target.mkdir(parents=True, exist_ok=True)
     both = (target / meta).is_file() and (folder / meta).is_file()
     merged = _merged(target / meta, folder / meta) if both else None
-    for path in sorted(folder.iterdir()):
+    for path in sorted(path for path in folder.iterdir() if not path.name.startswith(".")):
         there = target / path.name
         if path.name == meta and merged is not None:
             write_meta(there, merged)
@@ -171,7 +261,7 @@ def _join(folder: Path, target: Path) -> None:
 def _merged(first: Path, second: Path) -> dict[str, Any]:
     """One meta file of two that differ in nothing but the splits that they have results of."""
     contents = [_content(path) for path in (first, second)]
-    results = [content.get("results", {}).pop("development_dataset", {}) for content in contents]
+    results = [content["results"]["development_dataset"] for content in contents]
     for key in ("submission", "system"):
         if contents[0].get(key) != contents[1].get(key):
             raise UserError(
@@ -189,12 +279,18 @@ def _content(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
         content = yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise UserError(f"{path}: cannot be read as YAML; run -m eval again.") from error
     if text.startswith(DEMO_MARK):
         raise UserError(f"{path}: was made from demo data; run on the real data sets.")
     if not isinstance(content, dict):
         raise UserError(f"{path}: is no meta file; run -m eval again.")
+    results = content.get("results")
+    parts = results.get("development_dataset") if isinstance(results, dict) else None
+    if not isinstance(parts, dict) or not all(isinstance(name, str) for name in parts):
+        raise UserError(
+            f"{path}: results.development_dataset has no results by split; run -m eval again."
+        )
     return content
 
 

@@ -43,8 +43,7 @@ class SubmissionFacts:
         complexity_management: such as "weight quantization"; None without.
         pipeline: stages of the training, such as "training, weight quantization".
         framework: such as "keras/tensorflow".
-        subsystems: number of networks or of averaged predictions; 1 is no ensemble.
-        decision_making: such as "average" over an ensemble; None without.
+        decision_making: such as "average" over several passes; None of one pass.
         demo: whether the run was on demo data; the meta file then says so in its first line.
     """
 
@@ -56,7 +55,6 @@ class SubmissionFacts:
     complexity_management: str | None = None
     pipeline: str = "training"
     framework: str = "keras/tensorflow"
-    subsystems: int = 1
     decision_making: str | None = None
     demo: bool = False
 
@@ -128,7 +126,8 @@ def write_system(
 ) -> tuple[Path, Path]:
     """Write both files of a system, each whole or not at all.
 
-    What the settings leave open (authors) or the development set cannot give (a device without
+    The settings fit the form and the model (:func:`require_fitting`, :func:`require_agreement`).
+    What they leave open (authors) or the development set cannot give (a device without
     clips) is written as it is: the validator names it.
 
     Args:
@@ -144,11 +143,8 @@ def write_system(
         Paths of the output and of the meta file.
 
     Raises:
-        ConfigError: when the settings do not fit the form or the model.
         UserError: when a file cannot be written.
     """
-    require_fitting(submission, form)
-    require_agreement(submission, facts.figures, model="the model")
     label = label_of(submission, form)
     output = folder / (label + form.output_ending(submission.split))
     meta = folder / (label + META_ENDING)
@@ -205,18 +201,23 @@ def meta_of(
     if form.splits:
         results = {f"split_{submission.split}": results}
     return {
-        "submission": {
-            "label": label_of(submission, form),
-            "name": submission.name,
-            "abbreviation": submission.abbreviation,
-            "authors": [_author(author) for author in submission.authors],
-        },
+        "submission": entry_of(submission, form),
         "system": {
             **system,
             "external_datasets": external or None,
             "source_code": submission.source_code,
         },
         "results": {"development_dataset": results},
+    }
+
+
+def entry_of(submission: SubmissionSettings, form: Form) -> dict[str, Any]:
+    """The meta file's first part, which the settings alone decide: who hands in what."""
+    return {
+        "label": label_of(submission, form),
+        "name": submission.name,
+        "abbreviation": submission.abbreviation,
+        "authors": [_author(author) for author in submission.authors],
     }
 
 
@@ -278,7 +279,7 @@ def _description(facts: SubmissionFacts) -> dict[str, Any]:
         "acoustic_features": facts.acoustic_features,
         "data_augmentation": facts.data_augmentation,
         "machine_learning_method": facts.machine_learning_method,
-        "ensemble_method_subsystem_count": facts.subsystems if facts.subsystems > 1 else None,
+        "ensemble_method_subsystem_count": None,  # one network is handed in
         "decision_making": facts.decision_making,
         "complexity_management": facts.complexity_management,
         "pipeline": facts.pipeline,

@@ -18,6 +18,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model, field_validator
 
+from utils.config.fields import Count, Text
+
 PLACEHOLDER = "Lastname_Inst"
 
 
@@ -203,10 +205,8 @@ def _label(task: str) -> Callable[[str], str]:
     return check
 
 
-Text = Annotated[str, Field(min_length=1)]
 Number = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 Above = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
-Counted = Annotated[int, Field(ge=1)]
 
 
 class MetaSection(BaseModel):
@@ -283,12 +283,12 @@ _KINDS: dict[str, Any] = {  # null is allowed for what a system may do without
     "machine_learning_method": Text,
     "pipeline": Text,
     "framework": Text,
-    "ensemble_method_subsystem_count": Counted | None,
-    "total_parameters": Counted,
-    "total_parameters_non_zero": Counted,
-    "total_model_size": Counted,
-    "memory_use": Counted,
-    "macs": Counted,
+    "ensemble_method_subsystem_count": Count | None,
+    "total_parameters": Count,
+    "total_parameters_non_zero": Count,
+    "total_model_size": Count,
+    "memory_use": Count,
+    "macs": Count,
     "model_size": Above,
     "training": Above,
     "inference": Above,

@@ -109,6 +109,9 @@ class Checked:
         number = len(self.problems)
         ends = f"{number} {'fault' if number == 1 else 'faults'} to mend."
         ends = ends if number else "No fault was found."
+        left = sum(not outcome.checked for outcome in self.outcomes)
+        if left:
+            ends += f" {left} {'rule was' if left == 1 else 'rules were'} not checked."
         return "\n".join([*lines, "", f"Systems are ranked by {self.form.ranking}.", ends, ""])
 
 
@@ -214,7 +217,7 @@ def _meta_problems(
     try:
         text = path.read_text(encoding="utf-8-sig")
         content = yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:
         return None, [("meta", f"cannot be read as YAML ({' '.join(str(error).split())}).")]
     problems = [*_field_problems(content, form)]
     problems += _bond_problems(content, path.name.removesuffix(META_ENDING), form, classes)
@@ -223,6 +226,12 @@ def _meta_problems(
             ("data", "was made from demo data; run on the real data sets to hand it in.")
         )
     return content, problems
+
+
+def entry_problems(entry: Any, form: Form) -> tuple[str, ...]:
+    """Tell the faults of a meta file's first part, each with its field: who hands in what."""
+    found = _field_problems({"submission": entry}, form)
+    return tuple(problem for _, problem in found if problem.startswith("submission."))
 
 
 _RULE_OF = {  # of faults by the first two keys of the field
@@ -310,7 +319,9 @@ def _complexity(
         for told, figure in [(given.get(field), counted.figures.get(field))]
         if figure is not None and not _same(told, figure)
     ]
-    return Outcome(*rule, tuple(problems), found=counted.model)
+    told = ", ".join(field for field in form.complexity if counted.figures.get(field) is None)
+    found = f"{counted.model}; not counted but told: {told}" if told else counted.model
+    return Outcome(*rule, tuple(problems), found=found)
 
 
 def _same(given: Any, figure: float) -> bool:

@@ -1,14 +1,18 @@
 """The submission of a challenge: train on all labelled clips, answer the evaluation set, pack."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 
 from models import complexity
 from utils import export, inference
 from utils.config.schema import Settings
+from utils.config.submission_section import SubmissionSettings
 from utils.datasets import Clip, load_evaluation
-from utils.errors import ConfigError
-from utils.evaluation import package, submission, write_system_output
+from utils.datasets.tau import EDITIONS
+from utils.errors import ConfigError, DataError
+from utils.evaluation import package, submission, validator, write_system_output
 from utils.evaluation.submission_forms import Form, form_of
 from utils.evaluation.validator import Counted
 from utils.experiment.clips import ClipExperiment
@@ -18,17 +22,27 @@ from utils.files import write_text
 from utils.report.limits import KERAS_FLOAT16
 from utils.report.results import Results
 
+DEMO = "demo"  # name of generated data
+FILES_OF_WEIGHTS = {"int8": ("int8", "int8_qat")}  # by the type that a form fixes
+FIXED_FIGURES = ("total_parameters", "total_model_size", "memory_use", "macs")
+
 
 def load_clips_to_submit(job: Job) -> tuple[Clip, ...]:
     """Check that a submission can be made of the set, then read the clips to be answered.
 
-    The evaluation set is that of the form's year where it lies in or beside the data set's folder,
-    else the one that the data set is ranked on.
+    The evaluation set is that of the form's year where it lies in or beside the data set's folder.
+    Else it is the one that the data set is ranked on, unless real data are to be handed in by the
+    form of another year.
 
     Raises:
         ConfigError: when settings of the submission contradict the form, or each other.
         DataError: when the evaluation set is missing or incomplete.
     """
+    if job.settings.training.folds is not None:
+        raise ConfigError(
+            f"training.folds: the results of {job.settings.training.folds} networks are not those "
+            "of the one that is handed in; set it to null for -m eval."
+        )
     form = _form(job.settings)
     submission.require_fitting(job.settings.submission, form)
     judged, exported = job.settings.limits.format, job.settings.export.files
@@ -37,9 +51,43 @@ def load_clips_to_submit(job: Job) -> tuple[Clip, ...]:
             f"limits.format: {judged} is to be handed in, but the form of {form.year} wants one of "
             f"the exported files ({', '.join(exported) or 'none'})."
         )
+    typed = FILES_OF_WEIGHTS.get(form.weights or "")
+    if typed is not None and judged not in typed:
+        raise ConfigError(
+            f"limits.format: {judged} is to be handed in, but the form of {form.year} fixes the "
+            f"weights to {form.weights}; judge {' or '.join(typed)}."
+        )
+    _require_complete(job.settings.submission, form)
+    return _evaluation_clips(job, form)
+
+
+def _require_complete(asked: SubmissionSettings, form: Form) -> None:
+    """Refuse a labelled system, one to be handed in, whose names and authors have faults."""
+    if asked.label is None:
+        return
+    faults = validator.entry_problems(submission.entry_of(asked, form), form)
+    if faults:  # named as task.yaml has them, which does not nest
+        first = faults[0].replace(".affiliation.abbreviation:", ".affiliation:")
+        raise ConfigError(first.replace(".affiliation.institute:", ".institute:"))
+
+
+def _evaluation_clips(job: Job, form: Form) -> tuple[Clip, ...]:
+    """Read the evaluation set; of the challenge's own data, exactly the clips that a form wants."""
+    is_official = job.settings.dataset.name in EDITIONS and job.data.name != DEMO
     folders = (job.root / form.evaluation, job.root.resolve().parent / form.evaluation)
-    root = next((folder for folder in folders if folder.is_dir()), job.root)
-    return load_evaluation(job.settings.dataset, root=root, known=job.data.clips)
+    root = next((folder for folder in folders if folder.is_dir()), None)
+    if root is None and is_official and job.settings.submission.year is not None:
+        raise DataError(
+            f"{job.root}: {form.evaluation}, whose clips the form of {form.year} wants, lies "
+            "neither in it nor beside it; download that evaluation set, or change submission.year."
+        )
+    clips = load_evaluation(job.settings.dataset, root=root or job.root, known=job.data.clips)
+    if is_official and len(clips) != form.clips:
+        raise DataError(
+            f"{root or job.root}: lists {len(clips):,} evaluation clips, but the form of "
+            f"{form.year} wants {form.clips:,}; download {form.evaluation} as a whole."
+        )
+    return clips
 
 
 def submit(experiment: ClipExperiment, results: Results, evaluation: Sequence[Clip]) -> None:
@@ -59,6 +107,7 @@ def submit(experiment: ClipExperiment, results: Results, evaluation: Sequence[Cl
     job, run = experiment.job, experiment.run
     judged, classes = job.settings.limits.format, job.data.classes
     form = _form(job.settings)
+    _require_expected(experiment, judged)
     fold = experiment.evaluation_fold(evaluation)
     fold.train()
     fold.calibrate()
@@ -70,6 +119,7 @@ def submit(experiment: ClipExperiment, results: Results, evaluation: Sequence[Cl
     submission.require_agreement(job.settings.submission, counted.figures, model=counted.model)
     label = submission.label_of(job.settings.submission, form)
     folder = run.folder / "submission" / label
+    package.remove_earlier(folder)
     submission.write_system(
         folder,
         form=form,
@@ -79,28 +129,57 @@ def submit(experiment: ClipExperiment, results: Results, evaluation: Sequence[Cl
         predictions=answers,
         classes=classes,
     )
+    package.write_counted(folder, counted)
     run.say(f"submission of {form.year} ({judged}): {folder}")
     _pack(experiment, folder, form, counted)
 
 
+def _require_expected(experiment: ClipExperiment, judged: str) -> None:
+    """Refuse expected figures that the development's model already contradicts.
+
+    Only what each training of a network leaves as it is can be told so early: not which weights are
+    zero, nor what a compression takes away, nor which layers of a mixed file stay in float16.
+    """
+    settings = experiment.job.settings
+    expected = settings.submission.complexity.model_dump(exclude_none=True)
+    if not set(FIXED_FIGURES) & set(expected):
+        return
+    if settings.compression is None and judged != "mixed":
+        counted = count(experiment.folds[0], judged)
+        fixed = {name: counted.figures.get(name) for name in FIXED_FIGURES}
+        submission.require_agreement(settings.submission, fixed, model=counted.model)
+
+
 def _pack(experiment: ClipExperiment, folder: Path, form: Form, counted: Counted) -> None:
-    """Check what was written; say what is to be mended, or where the package is."""
-    run = experiment.run
+    """Check what was written; say what is to be mended, or where the package is.
+
+    Of a form with splits this is one of several that make a package together.
+    """
+    run, classes = experiment.run, experiment.job.data.classes
     target = folder.with_name(f"{folder.name}.zip")
-    checked = package.pack(
-        [folder],
-        target=target,
-        form=form,
-        classes=experiment.job.data.classes,
-        counted={folder.name: counted},
-    )
+    split = experiment.job.settings.submission.split
+    if split is None:
+        of_label = {folder.name: counted}
+        checked = package.pack(
+            [folder], target=target, form=form, classes=classes, counted=of_label
+        )
+        made = f"package: {target}. {package.REMARK}"
+    else:
+        own = replace(form, splits=(split,))
+        checked = package.check_package(folder, form=own, classes=classes, counted=counted)
+        others = ", ".join(str(other) for other in form.splits if other != split)
+        made = (
+            f"split {split} of {form.year} is ready; join it with the folders of the splits "
+            f"{others}: python -m utils.cli.submission pack {quote(str(folder))} FOLDER ... "
+            f"--year {form.year} -o {quote(folder.name)}.zip"
+        )
     report = folder.with_name(f"{folder.name}.{package.REPORT}")
     write_text(report, checked.text())
     for problem in checked.problems:
         run.say(f"to mend before handing in: {problem}", style="yellow")
     run.say(f"checks of the submission: {report}")
     if not checked.problems:
-        run.say(f"package: {target}. {package.REMARK}")
+        run.say(made)
 
 
 def count(fold: FoldExperiment, judged: str) -> Counted:
@@ -115,7 +194,8 @@ def count(fold: FoldExperiment, judged: str) -> Counted:
         be counted.
     """
     network = complexity.count(inference.load_keras(fold.model_path))
-    macs = None if network.unknown else network.macs
+    passes = len(fold.job.settings.evaluation.shifts_seconds)
+    macs = None if network.unknown else network.macs * passes
     if judged == KERAS_FLOAT16:
         figures: dict[str, int | float | None] = {
             "total_parameters": network.parameters,
@@ -133,6 +213,8 @@ def count(fold: FoldExperiment, judged: str) -> Counted:
 def file_figures(path: Path) -> tuple[dict[str, int | float | None], tuple[str, ...]]:
     """Count what a form may ask of a ``.tflite`` file.
 
+    The operations are those of all passes that answer one clip (``evaluation.shifts_seconds``).
+
     Returns:
         The figures by the names of the meta file (operations are None where they do not follow
         from the file), and the types of the parameters, sorted.
@@ -140,14 +222,15 @@ def file_figures(path: Path) -> tuple[dict[str, int | float | None], tuple[str, 
     Raises:
         UserError: when the file is missing or damaged.
     """
-    facts = export.measure(path)
+    facts, metadata = export.measure(path), inference.read_metadata(path)
+    passes = 1 if metadata is None else len(metadata.shifts_seconds)
     figures: dict[str, int | float | None] = {
         "total_parameters": facts.parameters,
         "total_parameters_non_zero": facts.non_zero,
         "model_size": round(facts.non_zero_bytes / 1024, 3),
         "total_model_size": facts.parameter_bytes,
         "memory_use": export.peak_memory(path),
-        "macs": facts.macs,
+        "macs": None if facts.macs is None else facts.macs * passes,
     }
     return figures, tuple(sorted(facts.by_type))
 
@@ -176,5 +259,6 @@ def _facts(
         figures=counted.figures,
         complexity_management=compression,
         pipeline=", ".join(filter(None, ("training", compression))),
+        decision_making="average" if len(settings.evaluation.shifts_seconds) > 1 else None,
         demo=experiment.run.is_demo,
     )

@@ -69,20 +69,30 @@ def test_figures_are_compared_with_the_file(command, tmp_path, capsys):
         calibration=np.random.default_rng(0).standard_normal((4, 8, 8, 1)).astype(np.float32),
         folder=tmp_path,
         formats=("int8",),
-        metadata=Metadata("test", CLASSES, {}, {}, None, "demo"),
+        metadata=Metadata("test", CLASSES, {}, {}, None, "demo", shifts_seconds=(0.0, 0.1)),
     )
     figures, types = file_figures(paths["int8"])
     assert figures["total_parameters"] == 64 * 3 + 3
     assert figures["total_model_size"] == 64 * 3 + 3 * 4
+    assert figures["macs"] == 2 * 64 * 3  # two passes answer a clip
     assert types == ("int32", "int8")
-    folder = system(tmp_path, year=2022, figures=figures | {"macs": 192})
+    folder = system(tmp_path, year=2022, figures=figures)
     arguments = ("check", folder, "--year", 2022, "--model", paths["int8"])
     assert command(*arguments) == 0
     assert "weights                 passed" in capsys.readouterr().out
     edit_meta(meta_path(folder), "system.complexity.total_parameters", 196)
     assert command(*arguments) == 1
     assert "total_parameters is 196, but model_int8.tflite has 195" in capsys.readouterr().out
-    assert command(*arguments, "--label", "Other_TAU_task1_1") == 0
+    mine = tmp_path / "mine.zip"  # of one system, whatever its name
+    assert command("pack", folder, "--year", 2022, "-o", mine) == 0
+    assert "2 rules were not checked" in capsys.readouterr().out
+    arguments = ("check", mine, "--year", 2022, "--model", paths["int8"])
+    assert command(*arguments) == 1
+    assert "total_parameters is 196, but model_int8.tflite has 195" in capsys.readouterr().out
+    assert command(*arguments, "--label", "Other_TAU_task1_1") == 2
+    assert "Other_TAU_task1_1, which the model is said to be of" in capsys.readouterr().err
+    assert command(*arguments[:-2], "--label", folder.name) == 2
+    assert "name the model file too" in capsys.readouterr().err
 
 
 def test_it_runs_as_a_program():

@@ -10,6 +10,7 @@ import pytest
 from tests.utils.evaluation.systems import (
     CLASSES,
     COUNTED,
+    FIGURES,
     TINY,
     edit_meta,
     label,
@@ -18,7 +19,8 @@ from tests.utils.evaluation.systems import (
     system,
 )
 from utils.errors import UserError
-from utils.evaluation.package import check_package, pack
+from utils.evaluation.package import check_package, pack, remove_earlier, write_counted
+from utils.evaluation.validator import Counted
 
 
 def packed(folders, target, year, **options):
@@ -138,6 +140,96 @@ def test_splits_must_be_of_one_system(tmp_path):
         packed([five, ten], tmp_path / "package.zip", 2024)
     with pytest.raises(UserError, match=r"has this file too|has split_5 too"):
         packed([five, five], tmp_path / "package.zip", 2024)
+
+
+def test_what_an_earlier_command_wrote_goes_and_other_files_stay(tmp_path):
+    folder = system(tmp_path, year=2024, split=5)
+    system(tmp_path, year=2024, split=10)
+    shutil.copy(meta_path(folder), folder / f"{folder.name}.output.csv")
+    (folder / "notes.txt").write_text("mine")
+    write_counted(folder, COUNTED)
+    for ending in (".zip", ".report.txt"):
+        (tmp_path / f"{folder.name}{ending}").touch()
+    (tmp_path / "Muller_TAU_task1_2.zip").touch()
+    remove_earlier(folder)
+    left = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*"))
+    assert left == ["Muller_TAU_task1_1/notes.txt", "Muller_TAU_task1_2.zip"]
+    remove_earlier(tmp_path / "none")
+
+
+def test_what_was_counted_is_read_beside_the_folders(tmp_path):
+    folder, target = system(tmp_path, year=2022), tmp_path / f"{label(2022)}.zip"
+    unknown = packed([folder], target, 2022)
+    assert unknown.text().endswith("No fault was found. 2 rules were not checked.\n")
+    left = write_counted(folder, COUNTED)
+    found = packed([folder], target, 2022)
+    assert found.text().endswith("No fault was found.\n")
+    with zipfile.ZipFile(target) as package:
+        assert left.name not in " ".join(package.namelist())
+    write_counted(folder, Counted(FIGURES, ("float32", "int32"), "model_float32.tflite"))
+    for again in (packed([folder], target, 2022), checked(folder, 2022)):
+        (problem,) = again.problems
+        assert "has parameters in float32, but the form fixes int8" in problem
+    left.write_text('{"figures": 3}')
+    with pytest.raises(UserError, match="has not what -m eval counted"):
+        checked(folder, 2022)
+
+
+def test_what_was_counted_of_splits_must_agree(tmp_path):
+    folders, target = splits(tmp_path), tmp_path / "package.zip"
+    for folder in folders[1:]:
+        write_counted(folder, COUNTED)
+    assert "complexity              not checked" in packed(folders, target, 2024).text()
+    write_counted(folders[0], COUNTED)
+    assert "complexity              passed" in packed(folders, target, 2024).text()
+    write_counted(folders[0], Counted(FIGURES | {"macs": 5}, (), "model_int8.tflite"))
+    with pytest.raises(UserError, match="not those of the other folders of this label"):
+        packed(folders, target, 2024)
+
+
+def test_a_model_belongs_to_a_system_of_the_package(tmp_path):
+    names = [f"Muller_TAU_task1_{number}" for number in (1, 2)]
+    target = tmp_path / "package.zip"
+    packed([system(tmp_path, year=2022, label=name) for name in names], target, 2022)
+    with pytest.raises(UserError, match=r"tell by --label which of them model_int8.tflite is of"):
+        checked(target, 2022, counted=COUNTED)
+    with pytest.raises(UserError, match=r"holds the systems .*_1, .*_2; package, which"):
+        checked(target, 2022, counted={"package": COUNTED})
+    first, second = checked(target, 2022, counted={names[1]: COUNTED}).systems
+    assert "not checked" in first.text()
+    assert "not checked" not in second.text()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("results", None),
+        ("results", {}),
+        ("results.development_dataset", 3),
+        ("results.development_dataset", {5: {}}),
+    ],
+)
+def test_a_damaged_meta_file_of_a_split_is_a_sentence(tmp_path, field, value):
+    five, ten = splits(tmp_path)[:2]
+    edit_meta(meta_path(ten), field, value)
+    with pytest.raises(UserError, match=r"meta.yaml: results.development_dataset has no results"):
+        packed([five, ten], tmp_path / "package.zip", 2024)
+
+
+def test_a_day_that_is_none_is_a_damaged_meta_file(tmp_path):
+    five, ten = splits(tmp_path)[:2]
+    meta_path(ten).write_text("submission: 2024-13-45\n")
+    with pytest.raises(UserError, match="cannot be read as YAML"):
+        packed([five, ten], tmp_path / "package.zip", 2024)
+    assert "cannot be read as YAML" in " ".join(checked(ten, 2024).problems)
+
+
+def test_hidden_files_of_the_system_stay_outside(tmp_path):
+    folder, target = system(tmp_path, year=2022), tmp_path / "package.zip"
+    (folder / ".DS_Store").write_bytes(b"x")
+    assert packed([folder], target, 2022).problems == ()
+    with zipfile.ZipFile(target) as package:
+        assert not [name for name in package.namelist() if "DS_Store" in name]
 
 
 @pytest.mark.parametrize("name", ["../out.txt", "/out.txt", "task1/../../out.txt"])

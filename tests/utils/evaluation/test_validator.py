@@ -162,6 +162,12 @@ def test_figures_that_are_not_those_of_the_model_fail(tmp_path, field):
     assert f"{FIGURES[field] + 1}, but model_int8.tflite has {FIGURES[field]}" in problem
 
 
+def test_figures_that_nobody_counted_are_named(tmp_path):
+    counted = Counted(FIGURES | {"macs": None}, ("int32", "int8"), "model_int8.tflite")
+    text = checked(system(tmp_path, year=2022), 2022, counted).text()
+    assert "(model_int8.tflite; not counted but told: macs)" in text
+
+
 def test_more_parameters_than_there_are_cannot_be_non_zero(tmp_path):
     folder = system(tmp_path, figures=FIGURES | {"total_parameters": 45989})
     rule, problem = the_fault(folder, counted=None)
