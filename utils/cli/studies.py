@@ -12,9 +12,11 @@ from utils.cli.study_check import Checked, ask
 from utils.cli.study_limits import bounds, decisive, read_costs, reasons_against, write_costs
 from utils.cli.study_notes import (
     changes_text,
+    compression_notes,
     edge_notes,
     pairing_notes,
     refuse_equal,
+    search_notes,
     without_rate,
 )
 from utils.cli.study_outcome import publish
@@ -237,13 +239,11 @@ class StudyCommand:
     def notes(self) -> tuple[str, ...]:
         """Of the data, and of what the arms do not share."""
         told = [note for arm in self.arms.values() for note in self.runs.data(arm)[1].notes]
-        chosen = (
-            f"Learning rates are chosen on the validation of seed {self.seeds[0]}, which is one of "
-            "the seeds compared."
-        )
         searched = any(self.settings.rates(name) for name in self.arms)
         return (
-            *dict.fromkeys(told), *pairing_notes(self.arms), *((chosen,) if searched else ()),
+            *dict.fromkeys(told), *pairing_notes(self.arms),
+            *(search_notes(self.seeds[0]) if searched else ()),
+            *compression_notes(self.arms, whole=self.settings.whole),
         )  # fmt: skip
 
     def search(self, run: Run) -> dict[str, tuple[StudyRun, ...]]:

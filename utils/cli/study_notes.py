@@ -44,6 +44,35 @@ def pairing_notes(arms: "Mapping[str, Resolved]") -> tuple[str, ...]:
     return tuple(notes)
 
 
+def search_notes(seed: int) -> tuple[str, ...]:
+    """What is said where learning rates are searched, with the first seed."""
+    return (
+        f"Learning rates are chosen on the validation of seed {seed}, which is one of the seeds "
+        "compared.",
+    )
+
+
+def compression_notes(arms: "Mapping[str, Resolved]", *, whole: bool) -> tuple[str, ...]:
+    """A sentence on which network of a compressed arm is judged, where there is such an arm.
+
+    Args:
+        arms: as resolved, by name.
+        whole: whether runs go on behind their first training.
+    """
+    names = [name for name, arm in arms.items() if arm.settings.compression is not None]
+    if not names:
+        return ()
+    told = f"Compressed arms ({', '.join(names)})"
+    if not whole:
+        return (
+            f"{told} are judged by their networks before the compression, as study.whole is false.",
+        )
+    return (
+        f"{told} are judged by the network after the last step, in the epoch whose weights were "
+        "kept; their curves, first steps and seconds are those of the training before.",
+    )
+
+
 def _is_in(key: str, sections: Sequence[str]) -> bool:
     return any(
         key == section or key.startswith((f"{section}.", f"{section}[")) for section in sections

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from utils.report.limits import KERAS_FLOAT16
+from utils.config.schema import LimitSettings
+from utils.report.limits import KERAS_FLOAT16, judge
 from utils.report.results import Results, Verdict
 from utils.report.study_statistics import Spread
 
@@ -21,7 +22,7 @@ class RunCost:
             was not exported.
         macs: multiply-accumulate operations for one clip.
         scores: of the file on the test part by name; those of the Keras model where it has none.
-        verdicts: on the limits of the set.
+        verdicts: on the limits that the set has now.
     """
 
     file: str
@@ -35,16 +36,20 @@ class RunCost:
         return self.size if quantity == "bytes" else self.macs
 
 
-def run_cost(results: Results, file: str) -> RunCost | None:
-    """What a run costs.
+def run_cost(results: Results, limits: LimitSettings) -> RunCost | None:
+    """What a run costs; it is judged anew, as limits may have changed since it was made.
 
     Args:
         results: of the run.
-        file: what ``limits.format`` names.
+        limits: section of its set.
 
     Returns:
         None where no network was counted.
+
+    Raises:
+        ConfigError: when the judged file was not exported.
     """
+    file = limits.format
     model, exported = results.model, results.exports.get(file)
     if model is None:
         return None
@@ -59,7 +64,7 @@ def run_cost(results: Results, file: str) -> RunCost | None:
         size=size,
         macs=model.macs,
         scores={key: value for key, value in scores.items() if value is not None},
-        verdicts=results.limits,
+        verdicts=judge(limits, model=model, exports=results.exports),
     )
 
 

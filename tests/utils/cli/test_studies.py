@@ -305,6 +305,19 @@ def test_what_arms_do_not_share_is_noted(study, capsys, override, words):
     assert any(words in note for note in study.outcome["notes"])
 
 
+@pytest.mark.parametrize(
+    ("more", "mean", "words"),
+    [
+        ((), 4.0, "Compressed arms (adam) are judged by the network after the last step"),
+        (("study.whole=false",), 1.258, "(adam) are judged by their networks before the compressi"),
+    ],
+)
+def test_a_compressed_arm_is_judged_by_its_last_network_which_is_told(study, more, mean, words):
+    assert study("-s", "s", "--override", "study.arms.adam.compression={zeros: {}}", *more) == 0
+    assert study.arm("adam")["mean"] == pytest.approx(mean, abs=1e-3)
+    assert any(words in note for note in study.outcome["notes"])
+
+
 def test_arms_that_share_all_they_should_have_no_note(study):
     assert study("-s", "s") == 0
     assert study.outcome["notes"] == ["Mind this."]

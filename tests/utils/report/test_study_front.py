@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from tests.utils.report.studies import arm, cells, study
+from utils.config.schema import LimitSettings
+from utils.errors import UserError
 from utils.report import plots_front
 from utils.report.plots_front import front_picture
 from utils.report.results import ExportFacts, ModelFacts, Results, Verdict
@@ -199,14 +201,33 @@ RESULTS = Results(
 )  # fmt: skip
 
 
+INT8 = LimitSettings()
+
+
 def test_what_a_run_costs_is_read_from_its_results(tmp_path):
-    assert run_cost(RESULTS, "int8") == RunCost("int8", 14, 77, {"accuracy": 0.25}, RESULTS.limits)
-    keras = run_cost(RESULTS, "keras_float16")
+    scores = {"accuracy": 0.25}
+    found = replace(run_cost(RESULTS, INT8), verdicts=())
+    assert found == RunCost("int8", 14, 77, scores)
+    keras = run_cost(RESULTS, LimitSettings(format="keras_float16"))
     assert (keras.size, keras.scores) == (24, {"accuracy": 0.5})
-    assert run_cost(RESULTS, "float32").size is None
-    assert run_cost(replace(RESULTS, model=None), "int8") is None
-    assert cost_of(tmp_path, "int8") is None
-    bounds = bounds_of([run_cost(RESULTS, "int8")] * 2)
+    of_network = LimitSettings(format="float32", parameter_bytes={}, parameters={})
+    assert run_cost(RESULTS, of_network).size is None
+    with pytest.raises(UserError, match="float32 is to be judged but is not exported"):
+        run_cost(RESULTS, LimitSettings(format="float32"))
+    assert run_cost(replace(RESULTS, model=None), INT8) is None
+    assert cost_of(tmp_path, INT8) is None
+
+
+def test_a_run_is_judged_by_the_limits_of_today():
+    """Those of the day when it was made stand in its results.json."""
+    today = LimitSettings(parameter_bytes={"tight": 13}, parameters={}, macs={"wide": 77})
+    found = [(one.name, one.passed) for one in run_cost(RESULTS, today).verdicts]
+    assert found == [("tight", False), ("wide", True)]
+
+
+def test_limits_are_lines_once():
+    bounds = bounds_of([run_cost(RESULTS, INT8)] * 2)
     assert [(one.name, one.quantity) for one in bounds] == [
-        ("128 KB", "bytes"), ("128 KiB", "bytes"), ("30 MMAC", "MAC"),
+        ("DCASE 2021 (128 KB)", "bytes"), ("DCASE 2021 (128 KiB)", "bytes"),
+        ("DCASE 2022 (30 MMAC)", "MAC"),
     ]  # fmt: skip
