@@ -199,6 +199,12 @@ class StudyArm:
         known = [one for one in counted if one is not None]
         return mean_of(known) if len(known) == len(counted) else None
 
+    @property
+    def whole(self) -> float | None:
+        """Mean bytes over the tested runs, zeros too; None where one of them has none."""
+        known = [cost.whole for cost in self.costs if cost.whole is not None]
+        return mean_of(known) if len(known) == len(self.costs) else None
+
     def file_score(self, key: str) -> Spread | None:
         """A test score of the judged file over the tested runs; None where one of them lacks it."""
         values = [cost.scores.get(key, math.nan) for cost in self.costs]
