@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from utils.cli.runs import determining
 from utils.errors import UserError
 from utils.report.study import StudyArm
 
@@ -79,12 +80,23 @@ def _is_in(key: str, sections: Sequence[str]) -> bool:
     )
 
 
+def telling(resolved: "Resolved", rates: Sequence[float]) -> dict[str, Any]:
+    """What tells an arm from others: what decides its runs, and by what they are judged.
+
+    Args:
+        resolved: the arm.
+        rates: learning rates that are searched; then the written one tells nothing.
+    """
+    told = determining(resolved) | {"limits": resolved.parameters()["limits"]}
+    return without_rate(told) | {"searched": sorted(rates)} if rates else told
+
+
 def refuse_equal(study_id: str, arms: "Mapping[str, dict[str, Any]]") -> None:
     """Refuse two arms that are the same runs.
 
     Args:
         study_id: id of the study.
-        arms: what decides the runs of each, by name.
+        arms: what tells each from others, by name.
 
     Raises:
         UserError: naming the two.

@@ -255,6 +255,12 @@ def test_arms_that_differ_by_a_rate_that_is_searched_are_the_same(study, capsys)
     assert study("-s", "s", "--override", written, own) == 0
 
 
+def test_arms_may_differ_by_the_file_that_is_judged(study):
+    grid = "study.grid={limits: {format: [int8, float16]}}"
+    assert study("-s", "s", "--override", grid, "study.arms=null") == 0
+    assert {name for name, _ in study.names()} == {"s/format_int8", "s/format_float16"}
+
+
 def test_a_metric_that_no_epoch_reports_is_told_with_those_that_there_are(study, capsys):
     study.behaviour["late"] = 60.0
     start = time.monotonic()
