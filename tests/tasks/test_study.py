@@ -9,6 +9,7 @@ import pytest
 
 from tests.tasks.conftest import imported
 from tests.tasks.separation_data import write_songs, write_tiny_separation
+from utils.cli.study_check import Checked
 from utils.cli.study_processes import K, Processes
 from utils.experiment.records import read_history as history
 from utils.report.results import read_results
@@ -112,7 +113,9 @@ def test_a_study_from_the_search_to_the_report(script, tau, tiny, tmp_path, caps
 
     # what was removed is done again, the rest is found
     shutil.rmtree(arms["adam"]["runs"][1]["folder"])
-    monkeypatch.setattr("utils.cli.studies.ask", lambda command: 0)  # as the process said above
+    monkeypatch.setattr(
+        "utils.cli.studies.ask", lambda command: Checked(0)
+    )  # as the process said above
     assert script("-s", "optimizers", *arguments) == 0
     printed = capsys.readouterr().out
     assert (printed.count("  found  "), printed.count("  done  ")) == (5, 1)
