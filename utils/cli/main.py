@@ -138,6 +138,13 @@ def _plan(resolve: "Callable[[str], Resolved]", set_id: str) -> Plan:
     return Plan(one, members)
 
 
+def _with_arms(plan: Plan, resolve: "Callable[..., Resolved]") -> Plan:
+    """A plan with its arms, where it is a study."""
+    study, set_id = plan.resolved.settings.study, plan.resolved.settings.set_id
+    arms = study.arms if study is not None else ()
+    return replace(plan, arms=tuple(resolve(f"{set_id}/{name}") for name in arms))
+
+
 def _member(resolve: "Callable[[str], Resolved]", set_id: str, name: str) -> "Resolved":
     try:
         return resolve(name)
@@ -186,7 +193,7 @@ def _run(plans: list[Plan], runs: Runs, resolve: "Callable[..., Resolved]") -> i
         return 0
     if arguments.check_only:
         return answer(runs, plans)
-    runs.check(plans)
+    runs.check([_with_arms(plan, resolve) for plan in plans])
     statuses = [0]
     for plan in plans:
         if plan.is_study:

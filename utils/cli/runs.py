@@ -44,10 +44,12 @@ class Plan:
     Attributes:
         resolved: the set.
         members: of an ensemble; empty for a set with a network of its own.
+        arms: of a study, with the learning rates that they are written with.
     """
 
     resolved: "Resolved"
     members: tuple["Resolved", ...] = ()
+    arms: tuple["Resolved", ...] = ()
 
     @property
     def is_study(self) -> bool:
@@ -203,6 +205,10 @@ class Runs:
             identity=data.identity,
             seed=seed,
         )
+
+    def are_alike(self, one: "Resolved", other: "Resolved") -> bool:
+        """Whether two versions of a set are the same runs, if their teachers are."""
+        return determining(one) == determining(other)
 
     def data(self, resolved: "Resolved") -> tuple[Path, datasets.DataSet]:
         """Folder of a set's data, and the data, read once a command for all sets that share it."""

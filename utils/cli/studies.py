@@ -5,16 +5,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from utils.cli.runs import Runs, beside, determining, stated
-from utils.cli.study_check import Checked, ask
-from utils.cli.study_limits import bounds, decisive, read_costs, reasons_against, write_costs
+from utils.cli.study_check import Checked, ask, counted
+from utils.cli.study_limits import bounds, decisive, reasons_against, uncounted_notes
 from utils.cli.study_notes import (
     changes_text,
+    compression_notes,
     edge_notes,
     pairing_notes,
     refuse_equal,
+    search_notes,
+    telling,
     without_rate,
 )
 from utils.cli.study_outcome import publish
@@ -28,9 +31,8 @@ from utils.cli.study_runs import (
     script_command,
     written_rate,
 )
-from utils.cli.study_search import best_rate, rates_beyond
+from utils.cli.study_search import best_rate, rates_beyond, require_more_than_warmup
 from utils.config.study_section import RATES, StudySettings, rate_text
-from utils.errors import ConfigError
 from utils.files import digest
 from utils.report.study import LeftOut, Study, StudyArm, StudyRun
 from utils.run import Run, Source, open_run
@@ -86,6 +88,7 @@ class StudyCommand:
         resolve: resolves its arms.
         left_out: arms that are not run, as they cost too much.
         checked: what the process found that built the arms' networks; None: not asked yet.
+        uncounted: notes on what the networks cost.
     """
 
     runs: Runs
@@ -93,6 +96,7 @@ class StudyCommand:
     resolve: Resolve
     left_out: tuple[LeftOut, ...] = ()
     checked: Checked | None = None
+    uncounted: tuple[str, ...] = ()
 
     @cached_property
     def settings(self) -> StudySettings:
@@ -157,22 +161,12 @@ class StudyCommand:
         Raises:
             UserError: for arms that are the same, and a search that is all warm-up.
         """
-        refuse_equal(self.study_id, {name: self._decides(name) for name in self.arms})
-        search = self.settings.search
+        told = {name: telling(arm, self.settings.rates(name)) for name, arm in self.arms.items()}
+        refuse_equal(self.study_id, told)
         for name, arm in self.arms.items():
-            warmup = arm.settings.training.schedule.warmup_epochs
-            if search is not None and self.settings.rates(name) and warmup >= search.epochs:
-                raise ConfigError(
-                    f"study.search.epochs: {search.epochs} of them are all warm-up in the arm "
-                    f"{name} (training.schedule.warmup_epochs: {warmup:g}); raise it."
-                )
+            require_more_than_warmup(self.settings, name, arm)
         for arm in self.arms.values():
             self.runs.data(arm)
-
-    def _decides(self, name: str) -> dict[str, Any]:
-        """What decides the runs of an arm: where its rates are searched, not the written one."""
-        decides, rates = determining(self.arms[name]), sorted(self.settings.rates(name))
-        return without_rate(decides) | {"searched": rates} if rates else decides
 
     def opened(self) -> Run:
         """The study's folder, for this process alone: ``<runs>/<study>/<data>-<digest>``.
@@ -212,13 +206,13 @@ class StudyCommand:
         """
         if self.settings.under is None:
             return self
-        path, checked = run.folder / COSTS, None
-        if self.runs.arguments.overwrite or not path.exists():
-            checked = self._ask("--count_costs")
-            write_costs(path, checked.costs)
-        reasons = reasons_against(self.settings, self.arms, read_costs(path))
+        set_ids = [arm.settings.set_id for arm in self.arms.values()]
+        anew = self.runs.arguments.overwrite
+        costs, checked = counted(run.folder / COSTS, set_ids, anew=anew, ask=self._ask)
+        reasons = reasons_against(self.settings, self.arms, costs)
         out = tuple(LeftOut(name, self._changes(name), told) for name, told in reasons.items())
-        return replace(self, left_out=out, checked=checked)
+        notes = uncounted_notes(self.arms, costs)
+        return replace(self, left_out=out, checked=checked, uncounted=notes)
 
     def announce(self, run: Run) -> None:
         """Say what is about to be run, and what a reader must know of it."""
@@ -237,13 +231,11 @@ class StudyCommand:
     def notes(self) -> tuple[str, ...]:
         """Of the data, and of what the arms do not share."""
         told = [note for arm in self.arms.values() for note in self.runs.data(arm)[1].notes]
-        chosen = (
-            f"Learning rates are chosen on the validation of seed {self.seeds[0]}, which is one of "
-            "the seeds compared."
-        )
         searched = any(self.settings.rates(name) for name in self.arms)
         return (
-            *dict.fromkeys(told), *pairing_notes(self.arms), *((chosen,) if searched else ()),
+            *dict.fromkeys(told), *pairing_notes(self.arms),
+            *(search_notes(self.seeds[0]) if searched else ()),
+            *compression_notes(self.arms, whole=self.settings.whole), *self.uncounted,
         )  # fmt: skip
 
     def search(self, run: Run) -> dict[str, tuple[StudyRun, ...]]:

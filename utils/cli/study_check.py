@@ -6,13 +6,14 @@ without: it would hold memory of the GPU that its runs need.
 
 import json
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from utils import backend
 from utils.cli.runs import Plan, Runs
-from utils.cli.study_limits import Cost, cost_of
+from utils.cli.study_limits import Cost, cost_from, cost_of, read_costs, write_costs
 from utils.errors import UserError
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def answer(runs: Runs, plans: Sequence[Plan]) -> int:
         Exit status 0, also where something is wrong.
     """
     problems: dict[str, str] = {}
-    costs: dict[str, dict[str, int]] = {}
+    costs: dict[str, dict[str, Any]] = {}
     for one in (plan.resolved for plan in plans):
         try:
             job = runs.job(one, one.settings.seed, notes=False)
@@ -89,5 +90,30 @@ def ask(command: Sequence[str]) -> Checked:
     if found["problems"]:
         told = [f"set {set_id}: {problem}" for set_id, problem in found["problems"].items()]
         raise UserError("\n".join(told))
-    costs = {set_id: Cost(**cost) for set_id, cost in found.get("costs", {}).items()}
+    costs = {set_id: cost_from(cost) for set_id, cost in found.get("costs", {}).items()}
     return Checked(int(found["gpus"]), costs)
+
+
+def counted(
+    path: Path, set_ids: Sequence[str], *, anew: bool, ask: Callable[[str], Checked]
+) -> tuple[Mapping[str, Cost], Checked | None]:
+    """What networks cost, counted where a file does not hold it.
+
+    Args:
+        path: the file, in a study's folder.
+        set_ids: of the networks.
+        anew: whether to count in any case.
+        ask: lets a process count, by an option.
+
+    Returns:
+        The costs, and what else that process found; None where there was none.
+
+    Raises:
+        UserError: for a network that cannot be built.
+    """
+    kept = None if anew else read_costs(path, set_ids)
+    if kept is not None:
+        return kept, None
+    checked = ask("--count_costs")
+    write_costs(path, checked.costs)
+    return checked.costs, checked

@@ -1,9 +1,9 @@
 """Which arms of a study cost more than it allows: counted of their networks, before any run."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from utils.config.schema import LimitSettings
 from utils.config.study_section import StudySettings, UnderSettings
@@ -29,6 +29,8 @@ class Cost:
         macs: multiply-accumulate operations for one clip.
         judged_bytes: bytes of its parameters in what ``limits.format`` names.
         judged_parameters: numbers in that.
+        sparse: whether weights will become zero, so that bytes that are not are not known yet.
+        unknown: names of layers whose operations could not be counted, so they are not in ``macs``.
     """
 
     int8_bytes: int
@@ -36,15 +38,25 @@ class Cost:
     macs: int
     judged_bytes: int
     judged_parameters: int
+    sparse: bool = False
+    unknown: tuple[str, ...] = ()
 
 
 def cost_of(job: "Job") -> Cost:
-    """Build the network of a set and count it."""
+    """Build the network of a set and count it; of a compression without the channels that go.
+
+    Raises:
+        UserError: for a network that cannot be built, or not be made narrower.
+    """
     from models.complexity import count
     from models.footprint import estimate
+    from utils.compression.narrowing import without_least
     from utils.experiment.network import network_of
 
     network, file = network_of(job), job.settings.limits.format
+    asked = job.settings.compression
+    if asked is not None and asked.channels is not None:
+        network = without_least(network, share=asked.channels.share)
     counted, exported = count(network), estimate(network)
     of_keras = file == KERAS_FLOAT16
     return Cost(
@@ -53,25 +65,32 @@ def cost_of(job: "Job") -> Cost:
         macs=counted.macs,
         judged_bytes=counted.keras_float16_bytes if of_keras else exported.size(file),
         judged_parameters=counted.parameters if of_keras else exported.parameters,
+        sparse=asked is not None and asked.zeros is not None,
+        unknown=counted.unknown,
     )
 
 
 def beyond(cost: Cost, under: UnderSettings, limits: LimitSettings) -> tuple[str, ...]:
     """What a network costs more than is allowed, a text for each limit that it breaks.
 
+    Bytes are those that are not zero, so they are not asked where weights will become zero.
+
     Args:
         cost: of the network.
         under: limits of the study.
         limits: section of the arm, which counts where ``under.limits`` says so.
     """
+    own_bytes = None if cost.sparse else under.int8_bytes
+    keeps_zeros = limits.format == KERAS_FLOAT16  # whose bytes count all values
+    judged_bytes = limits.parameter_bytes if keeps_zeros or not cost.sparse else {}
     rules: list[tuple[Mapping[str, int], int, str, str]] = [
-        ({UNDER: under.int8_bytes or cost.int8_bytes}, cost.int8_bytes, "bytes", "int8"),
+        ({UNDER: own_bytes or cost.int8_bytes}, cost.int8_bytes, "bytes", "int8"),
         ({UNDER: under.parameters or cost.parameters}, cost.parameters, "parameters", "file"),
         ({UNDER: under.macs or cost.macs}, cost.macs, "MAC", NETWORK),
     ]
     if under.limits:
         rules += [
-            (limits.parameter_bytes, cost.judged_bytes, "bytes", limits.format),
+            (judged_bytes, cost.judged_bytes, "bytes", limits.format),
             (limits.parameters, cost.judged_parameters, "parameters", limits.format),
             (limits.macs, cost.macs, "MAC", NETWORK),
         ]
@@ -113,18 +132,55 @@ def reasons_against(
     return out
 
 
+def uncounted_notes(arms: "Mapping[str, Resolved]", costs: Mapping[str, Cost]) -> tuple[str, ...]:
+    """A sentence for each group of layers whose operations are missing from what arms cost.
+
+    Args:
+        arms: as resolved, by name.
+        costs: of their networks, by set id.
+    """
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for name, arm in arms.items():
+        groups.setdefault(costs[arm.settings.set_id].unknown, []).append(name)
+    return tuple(
+        f"The operations of these layers could not be counted, so study.under takes them for none: "
+        f"{', '.join(layers)} ({', '.join(names)})."
+        for layers, names in groups.items()
+        if layers
+    )
+
+
 def write_costs(path: Path, costs: Mapping[str, Cost]) -> None:
     """Keep what networks cost, by set id."""
     write_json(path, {set_id: asdict(cost) for set_id, cost in costs.items()})
 
 
-def read_costs(path: Path) -> dict[str, Cost]:
+def read_costs(path: Path, set_ids: Collection[str]) -> dict[str, Cost] | None:
     """Read what ``write_costs`` wrote.
 
-    Raises:
-        UserError: for a file that is damaged.
+    Args:
+        path: the file.
+        set_ids: whose costs are needed.
+
+    Returns:
+        None where there is no file, and where another version of the program wrote it, or one of
+        other sets: then it is to be counted again.
     """
-    return {set_id: Cost(**cost) for set_id, cost in read_json(path).items()}
+    try:
+        found = read_json(path)
+    except UserError:
+        return None
+    if not isinstance(found, dict) or found.keys() != set(set_ids):
+        return None
+    known = {one.name for one in fields(Cost)}
+    if any(not isinstance(cost, dict) or cost.keys() != known for cost in found.values()):
+        return None
+    return {set_id: cost_from(cost) for set_id, cost in found.items()}
+
+
+def cost_from(plain: Mapping[str, Any]) -> Cost:
+    """A cost of plain data, as JSON has it."""
+    return Cost(**{**plain, "unknown": tuple(plain["unknown"])})
 
 
 def bounds(under: UnderSettings | None) -> tuple[Bound, ...]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from utils.cli.runs import determining
 from utils.errors import UserError
 from utils.report.study import StudyArm
 
@@ -44,10 +45,50 @@ def pairing_notes(arms: "Mapping[str, Resolved]") -> tuple[str, ...]:
     return tuple(notes)
 
 
+def search_notes(seed: int) -> tuple[str, ...]:
+    """What is said where learning rates are searched, with the first seed."""
+    return (
+        f"Learning rates are chosen on the validation of seed {seed}, which is one of the seeds "
+        "compared.",
+    )
+
+
+def compression_notes(arms: "Mapping[str, Resolved]", *, whole: bool) -> tuple[str, ...]:
+    """A sentence on which network of a compressed arm is judged, where there is such an arm.
+
+    Args:
+        arms: as resolved, by name.
+        whole: whether runs go on behind their first training.
+    """
+    names = [name for name, arm in arms.items() if arm.settings.compression is not None]
+    if not names:
+        return ()
+    told = f"Compressed arms ({', '.join(names)})"
+    if not whole:
+        return (
+            f"{told} are judged by their networks before the compression, as study.whole is false.",
+        )
+    return (
+        f"{told} are judged by the network after the last step, in the epoch whose weights were "
+        "kept; their curves, first steps and seconds are those of the training before.",
+    )
+
+
 def _is_in(key: str, sections: Sequence[str]) -> bool:
     return any(
         key == section or key.startswith((f"{section}.", f"{section}[")) for section in sections
     )
+
+
+def telling(resolved: "Resolved", rates: Sequence[float]) -> dict[str, Any]:
+    """What tells an arm from others: what decides its runs, and by what they are judged.
+
+    Args:
+        resolved: the arm.
+        rates: learning rates that are searched; then the written one tells nothing.
+    """
+    told = determining(resolved) | {"limits": resolved.parameters()["limits"]}
+    return without_rate(told) | {"searched": sorted(rates)} if rates else told
 
 
 def refuse_equal(study_id: str, arms: "Mapping[str, dict[str, Any]]") -> None:
@@ -55,7 +96,7 @@ def refuse_equal(study_id: str, arms: "Mapping[str, dict[str, Any]]") -> None:
 
     Args:
         study_id: id of the study.
-        arms: what decides the runs of each, by name.
+        arms: what tells each from others, by name.
 
     Raises:
         UserError: naming the two.

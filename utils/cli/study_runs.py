@@ -2,13 +2,15 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from utils.config.places import nearest_or_all
+from utils.config.schema import LimitSettings
 from utils.errors import ConfigError
-from utils.experiment.records import read_history
+from utils.experiment.compressing import networks
+from utils.experiment.records import read_best_epoch, read_history
 from utils.files import read_json
 from utils.report.study import StudyRun, cost_of, overall_scores
 from utils.training.steps import DIVERGED, NAME, read_steps
@@ -32,7 +34,8 @@ class Asked:
         epochs: most epochs.
         overrides: that it has besides those of the command.
         whole: whether test, export and report belong to it.
-        judged: the file that limits judge, which the study tells bytes and scores of.
+        limits: by which it is judged; bytes and scores are told of the file that they name.
+        step: the last of its compression, whose network is judged; "" without any.
     """
 
     arm: str
@@ -44,7 +47,8 @@ class Asked:
     epochs: int
     overrides: tuple[str, ...] = ()
     whole: bool = True
-    judged: str = "int8"
+    limits: LimitSettings = field(default_factory=LimitSettings, hash=False)
+    step: str = ""
 
     @property
     def is_search(self) -> bool:
@@ -90,14 +94,28 @@ class Asked:
         Raises:
             ConfigError: when there is no such column.
         """
-        curves = []
-        for place in self._places:
-            rows = read_history(place) if (place / "history.csv").exists() else []
-            if rows and metric not in rows[0]:
-                known = nearest_or_all(metric, rows[0])
-                raise ConfigError(f"study.metric: no epoch reports '{metric}'.{known}")
-            curves.append([row[metric] for row in rows])
-        return _means(curves)
+        return _means([_column(place, metric) for place in self._places])
+
+    def kept(self, metric: str) -> tuple[float, int] | None:
+        """Value of the network after the last step of a compression, and its epoch there.
+
+        Both are means over the folds, the epoch rounded.
+
+        Returns:
+            None without such a step, and where it is not over in every fold.
+
+        Raises:
+            ConfigError: when there is no such column.
+        """
+        folders = [place / self.step for place in self._places] if self.step else []
+        if not folders or not all((folder / "training.json").exists() for folder in folders):
+            return None
+        epochs = [read_best_epoch(folder) for folder in folders]
+        values = [
+            _column(folder, metric)[epoch - 1]
+            for folder, epoch in zip(folders, epochs, strict=True)
+        ]
+        return sum(values) / len(values), round(sum(epochs) / len(epochs))
 
     def outcome(
         self, metric: str, *, state: Literal["done", "diverged", "failed"], problem: str = ""
@@ -130,7 +148,8 @@ class Asked:
             seconds=sum(known) if len(known) == len(seconds) else None,
             problem=problem,
             scores=overall_scores(self.folder) if self.whole else {},
-            cost=cost_of(self.folder, self.judged) if self.whole else None,
+            cost=cost_of(self.folder, self.limits) if self.whole else None,
+            kept=self.kept(metric) if self.whole else None,
         )
 
 
@@ -165,8 +184,15 @@ def asked_run(
         epochs=resolved.settings.training.epochs,
         overrides=tuple(overrides),
         whole=whole,
-        judged=resolved.settings.limits.format,
+        limits=resolved.settings.limits,
+        step=last_step(resolved),
     )
+
+
+def last_step(resolved: "Resolved") -> str:
+    """The last step of a set's compression, after which its network is judged; "" without any."""
+    _, *steps = networks(Path(), resolved.settings.compression)
+    return steps[-1] if steps else ""
 
 
 def script_command(
@@ -223,6 +249,15 @@ def _training(place: Path) -> float | None:
         return None
     entry = read_json(record).get("training")
     return None if entry is None else float(entry["seconds"])
+
+
+def _column(folder: Path, metric: str) -> list[float]:
+    """A column of history.csv; empty where there is none yet."""
+    rows = read_history(folder) if (folder / "history.csv").exists() else []
+    if rows and metric not in rows[0]:
+        known = nearest_or_all(metric, rows[0])
+        raise ConfigError(f"study.metric: no epoch reports '{metric}'.{known}")
+    return [row[metric] for row in rows]
 
 
 def _means(rows: Sequence[Sequence[float]]) -> tuple[float, ...]:

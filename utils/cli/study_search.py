@@ -2,12 +2,36 @@
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from utils.config.study_section import is_rate
+from utils.config.study_section import StudySettings, is_rate
+from utils.errors import ConfigError
 from utils.report.study import StudyRun
+
+if TYPE_CHECKING:
+    from utils.config import Resolved
 
 _ALONE = 10.0  # ratio to the next rate where there is one rate alone
 _DIGITS = 6  # of a rate beyond those that were listed
+
+
+def require_more_than_warmup(study: StudySettings, name: str, arm: "Resolved") -> None:
+    """Refuse a search that ends before the warm-up of an arm does.
+
+    Args:
+        study: the section.
+        name: of the arm.
+        arm: as resolved.
+
+    Raises:
+        ConfigError: with the epochs of both.
+    """
+    search, warmup = study.search, arm.settings.training.schedule.warmup_epochs
+    if search is not None and study.rates(name) and warmup >= search.epochs:
+        raise ConfigError(
+            f"study.search.epochs: {search.epochs} of them are all warm-up in the arm "
+            f"{name} (training.schedule.warmup_epochs: {warmup:g}); raise it."
+        )
 
 
 def best_rate(searched: Sequence[StudyRun], mode: str) -> StudyRun | None:

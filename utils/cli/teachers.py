@@ -141,22 +141,44 @@ def require_before(runs: "Runs", plans: "Sequence[Plan]") -> None:
         UserError: for a teacher that is neither there nor made by an earlier set of the command.
     """
     coming: set[tuple[str, int]] = set()
-    for one, seed in _in_order(runs, plans):
-        for teacher in one.teachers:
-            if isinstance(teacher, Resolved):
-                _comparable(runs, one, teacher)
-                if (teacher.settings.set_id, seed) in coming:
-                    continue
-            _required(runs, one, teacher, seed)
-        coming.add((one.settings.set_id, seed))
-
-
-def _in_order(runs: "Runs", plans: "Sequence[Plan]") -> Iterator[tuple[Resolved, int]]:
-    """Sets and seeds as they are run."""
     for plan in plans:
-        for one in () if plan.is_study else plan.members or (plan.resolved,):
-            for seed in runs.arguments.seed or [one.settings.seed]:
-                yield one, seed
+        for arm in plan.arms:
+            _refuse_hidden(runs, arm.settings.set_id, arm)
+        for one, seed in _in_order(runs, plan):
+            for teacher in one.teachers:
+                if isinstance(teacher, Resolved):
+                    _comparable(runs, one, teacher)
+                    if (teacher.settings.set_id, seed) in coming:
+                        continue
+                _required(runs, one, teacher, seed)
+            if not plan.is_study:  # whose runs may have other rates, or end with their training
+                coming.add((one.settings.set_id, seed))
+
+
+def _refuse_hidden(runs: "Runs", arm: str, student: Resolved) -> None:
+    """Refuse a teacher of an arm that the command makes with overrides of its own.
+
+    Arms are run by commands of their own, which know nothing of the other sets of this one.
+    """
+    for one in student.teachers:
+        if not isinstance(one, Resolved):
+            continue
+        name = one.settings.set_id
+        if not runs.are_alike(one, runs.asked.get(name, one)):
+            raise UserError(
+                f"set {arm}: its teacher {name} is a set of this command, which --override "
+                "changes; arms look for their teachers as their sets say. Write what it changes "
+                f"into a set, and name that in {SETTING}, or run {name} without --override first."
+            )
+        _refuse_hidden(runs, arm, one)
+
+
+def _in_order(runs: "Runs", plan: "Plan") -> Iterator[tuple[Resolved, int]]:
+    """Sets and seeds of a plan as they are run."""
+    study = plan.resolved.settings.study
+    for one in plan.arms or plan.members or (() if study else (plan.resolved,)):
+        for seed in runs.arguments.seed or (study.seeds if study else [one.settings.seed]):
+            yield one, seed
 
 
 def _required(runs: "Runs", student: Resolved, one: Resolved | str, seed: int) -> Teacher:

@@ -222,15 +222,19 @@ class _Flattener:
         if body.outputs is not None:
             raise name_place.error(f"'{name}' has outputs of its own; a part has none.")
         times = _times(item, place, scope)
-        if times == 0:  # its constants are then of no use to anybody
-            return
         given = placed(item.get("constants"), place.at(item, "constants"))
         inner = scope.inner(defaults=body.constants, given=given)
         used = Place(place.at(None, name).path, body.layers_place.mark)
-        for _ in range(times):
+        before = Counter(self._uses)
+        for _ in range(max(times, 1)):
             self._uses[name] += 1
             own = {one: f"{name}_{self._uses[name]}_{one}" for one in _written_names(body.layers)}
-            yield from self.items(body.layers, used, inner, [*path, name], {**names, **own})
+            layers = self.items(body.layers, used, inner, [*path, name], {**names, **own})
+            if times:
+                yield from layers
+            else:  # its constants are used and right, wherever it is not left out
+                list(layers)
+                self._uses = before
 
 
 def _times(item: Mapping[str, Any], place: Place, scope: Scope) -> int:

@@ -122,7 +122,7 @@ class Catalogue:
         Raises:
             ConfigError: when there is no such set, or something in it is wrong.
         """
-        given = [_override(text) for text in overrides]
+        given = [with_nested_paths(_override(text)) for text in overrides]
         study_id, _, arm = set_id.rpartition("/")
         if set_id not in self.sets and study_id in self.sets:
             if not self.is_study(study_id):

@@ -65,6 +65,10 @@ def with_grid(section: MarkedDict) -> MarkedDict:
     arms = without(written or MarkedDict(mark=grid.mark))
     for choices in product(*axes):
         name, differences = "-".join(one.name for one in choices), MarkedDict(mark=grid.mark)
+        if name in arms and name not in (written or ()):
+            raise place.error(
+                f"two combinations of its axes make the arm '{name}'; rename an alternative."
+            )
         if name in arms:
             raise (
                 Place("study.arms")
@@ -85,7 +89,10 @@ def with_nested_paths(data: MarkedDict) -> MarkedDict:
     So a path that is written with dots and one from ``--override`` are laid over each other.
 
     Args:
-        data: a set as written.
+        data: a set as written, or an override.
+
+    Raises:
+        ConfigError: for an axis that another one is, or is a part of.
     """
     study, demo = data.get("study"), data.get("demo")
     nested = without(data)
@@ -100,6 +107,7 @@ def with_nested_paths(data: MarkedDict) -> MarkedDict:
 
 def _nested(grid: MarkedDict) -> MarkedDict:
     """Keys with dots taken apart."""
+    _refuse_hidden(grid)
     found = MarkedDict(mark=grid.mark)
     for key, value in grid.items():
         mark, (*outer, last) = grid.marks.get(key), key.split(".")
@@ -109,8 +117,36 @@ def _nested(grid: MarkedDict) -> MarkedDict:
             around = MarkedDict(mark=mark)
             around.put(name, one, mark)
             one = around
-        found = merge(found, one)
+        found = merge(found, one, ("study", GRID))
     return found
+
+
+def _refuse_hidden(grid: MarkedDict) -> None:
+    """Refuse a key whose axis another key gives too, or a part of it: one would vanish."""
+    taken: dict[tuple[str, ...], str] = {}
+    for key, value in grid.items():
+        for path in _ends(value, tuple(key.split("."))):
+            for other, name in taken.items():
+                least = min(len(path), len(other))
+                if name != key and path[:least] == other[:least]:
+                    raise (
+                        Place("study.grid")
+                        .at(grid, key)
+                        .error(
+                            f"'{'.'.join(path)}' and '{'.'.join(other)}' are one axis or part of "
+                            "each other; give one of them."
+                        )
+                    )
+            taken[path] = key
+
+
+def _ends(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """Paths of what is no mapping; null, which leaves an axis out, is none."""
+    if isinstance(value, MarkedDict) and value:
+        for key, inner in value.items():
+            yield from _ends(inner, (*path, key))
+    elif value is not None:
+        yield path
 
 
 def _axes(grid: MarkedDict, place: Place) -> Iterator[list[_Choice]]:

@@ -42,14 +42,17 @@ class UnderSettings(Section):
     """What an arm's network may cost at most; counted of the network before any is trained.
 
     Sizes are those of the file that the network will become, with normalisation merged into the
-    layers before it; the report's verdicts are of the files themselves.
+    layers before it, and without the channels that `compression.channels` takes away; the report's
+    verdicts are of the files themselves.
     """
 
     limits: bool = Field(
         False, description="true: those of the arm's own section `limits`, besides the following"
     )
     int8_bytes: Count | None = Field(
-        None, description="bytes of the parameters in int8: one a weight, four a bias; null: any"
+        None,
+        description="bytes of the parameters in int8: one a weight, four a bias; not asked of an "
+        "arm with `compression.zeros`, whose zeros are not counted then; null: any",
     )
     parameters: Count | None = Field(None, description="numbers in the file; null: any")
     macs: Count | None = Field(

@@ -64,7 +64,7 @@ def _axis(study: Study, quantity: Quantity) -> str:
     """What the axis of costs is."""
     if quantity == "MAC":
         return "MAC per clip"
-    return f"bytes of the parameters that are not zero ({', '.join(study.files)})"
+    return f"bytes of {study.bytes_text}"
 
 
 def _caption(study: Study, quantity: Quantity) -> str:
@@ -84,8 +84,12 @@ def _draw(
     *,
     factor: float = 1.0,
 ) -> None:
-    """Means with their standard deviations: those of the front in blue, the others grey."""
+    """Means with their standard deviations: those of the front in blue, the others grey.
+
+    Where an arm is done with fewer seeds than others, their number stands beside it.
+    """
     names = {point.name for point in chosen}
+    most = max((point.validation.n for point in points), default=0)
     for point, spread in zip(points, spreads, strict=True):
         if spread is None:
             continue
@@ -97,6 +101,11 @@ def _draw(
             fmt="o" if is_on else "s", ms=7 if is_on else 5, color=BLUE if is_on else GREY,
             elinewidth=1.0, capsize=2.5, zorder=3 if is_on else 1,
         )  # fmt: skip
+        if point.validation.n < most:
+            panel.annotate(
+                f"n = {point.validation.n}", (point.cost, factor * spread.mean), xytext=(5, -8),
+                textcoords="offset points", fontsize=7, color=GREY,
+            )  # fmt: skip
 
 
 def _mark_limits(panel: "Axes", bounds: Sequence[Bound], *, low: bool) -> None:

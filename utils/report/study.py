@@ -7,9 +7,18 @@ from pathlib import Path
 from typing import Any, Literal
 
 from utils.files import write_csv, write_json
+from utils.report.limits import KERAS_FLOAT16
 from utils.report.measures import Measure, headline_measures
 from utils.report.study_arms import StudyArm, StudyRun, cost_of, overall_scores
-from utils.report.study_costs import Bound, LeftOut, Point, Quantity, bounds_of, front
+from utils.report.study_costs import (
+    INT8_FILES,
+    Bound,
+    LeftOut,
+    Point,
+    Quantity,
+    bounds_of,
+    front,
+)
 from utils.report.study_statistics import Difference, Spread, finite_or_none, median_of, ratio
 
 __all__ = [
@@ -162,19 +171,41 @@ class Study:
         key = self.main_score.key if self.main_score else ""
         found = [(arm, arm.cost(quantity), arm.spread) for arm in self.arms]
         return tuple(
-            Point(arm.name, cost, spread, arm.file_score(key))
+            Point(
+                arm.name,
+                cost,
+                spread,
+                arm.file_score(key),
+                whole=arm.whole if quantity == "bytes" else None,
+            )
             for arm, cost, spread in found
             if cost is not None and spread is not None
         )
 
     def front(self, quantity: Quantity) -> tuple[Point, ...]:
-        """The arms that no other beats, from the cheapest on."""
-        return front(self.points(quantity), self.mode)
+        """The arms that no other beats, from the cheapest on, of those done with most seeds."""
+        points = self.points(quantity)
+        most = max((point.validation.n for point in points), default=0)
+        return front([point for point in points if point.validation.n == most], self.mode)
 
     def bounds_on(self, quantity: Quantity) -> tuple[Bound, ...]:
-        """The limits on bytes or operations: of the study, and those that runs were judged by."""
+        """The limits on bytes or operations: of the study, and those that runs were judged by.
+
+        The study's own limit on bytes is one on int8, so it stands beside no other files.
+        """
         judged = bounds_of(cost for arm in self.arms for cost in arm.costs)
-        return tuple(one for one in (*self.bounds, *judged) if one.quantity == quantity)
+        alike = quantity != "bytes" or set(self.files) <= set(INT8_FILES)
+        own = self.bounds if alike else ()
+        return tuple(one for one in (*own, *judged) if one.quantity == quantity)
+
+    @property
+    def bytes_text(self) -> str:
+        """Which bytes are told of: Keras in float16 is counted with its zeros."""
+        keras = KERAS_FLOAT16 in self.files
+        others = [file for file in self.files if file != KERAS_FLOAT16]
+        told = ["all parameters in Keras in float16"] if keras else []
+        told += [f"the parameters that are not zero ({', '.join(others)})"] if others else []
+        return ", of ".join(told)
 
     def as_dict(self) -> dict[str, Any]:
         """Everything as plain data for JSON: None for what is no number."""
@@ -265,7 +296,7 @@ def _run_dict(run: StudyRun, mode: str) -> dict[str, Any]:
 _COLUMNS = (
     "kind", "arm", "learning_rate", "seed", "state", "best", "epoch", "last", "epochs",
     "first_loss", f"first_{FIRST}", f"first_{LONGER}", "gradient_norm", "seconds_a_step",
-    "seconds", "folder",
+    "seconds", "folder", "file", "bytes", "macs",
 )  # fmt: skip
 
 
@@ -294,6 +325,7 @@ def write_study(folder: Path, study: Study) -> None:
 
 def _csv_row(kind: str, run: StudyRun, mode: str) -> dict[str, object]:
     """Cells by column."""
+    cost = run.cost
     return {
         **_run_dict(run, mode),
         "kind": kind,
@@ -304,5 +336,6 @@ def _csv_row(kind: str, run: StudyRun, mode: str) -> dict[str, object]:
         f"first_{LONGER}": run.mean_loss(LONGER),
         "gradient_norm": median_of(run.norms),
         "seconds_a_step": median_of(run.step_seconds),
+        **({"file": cost.file, "bytes": cost.size, "macs": cost.macs} if cost else {}),
         **{f"test_{key}": finite_or_none(value) for key, value in run.scores.items()},
     }

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+from utils.config.schema import LimitSettings
 from utils.report.results import read_results
 from utils.report.study_costs import Quantity, RunCost, run_cost
 from utils.report.study_statistics import Spread, finite_or_none, mean_of, median_of
@@ -34,21 +35,22 @@ def overall_scores(folder: Path) -> dict[str, float]:
     return {key: value for key, value in overall.items() if value is not None}
 
 
-def cost_of(folder: Path, file: str) -> RunCost | None:
+def cost_of(folder: Path, limits: LimitSettings) -> RunCost | None:
     """What a run's network costs, as its results.json has it.
 
     Args:
         folder: of the run.
-        file: what its set's ``limits.format`` names.
+        limits: section of its set.
 
     Returns:
         None where there is no results.json, or no network in it.
 
     Raises:
-        UserError: when the file is there and is no results.json.
+        UserError: when the file is there and is no results.json, and when the judged file was not
+            exported.
     """
     path = folder / "results.json"
-    return run_cost(read_results(path), file) if path.exists() else None
+    return run_cost(read_results(path), limits) if path.exists() else None
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,8 @@ class StudyRun:
         problem: what a run said that is not done.
         scores: of the test part by name, as in results.json; none where it was not tested.
         cost: of its network and judged file; None where it was not tested.
+        kept: value of the network after the last step of its compression, and its epoch there; None
+            without such a step.
     """
 
     arm: str
@@ -86,6 +90,7 @@ class StudyRun:
     problem: str = ""
     scores: Mapping[str, float] = field(default_factory=dict)
     cost: RunCost | None = None
+    kept: tuple[float, int] | None = None
 
     @property
     def end(self) -> End:
@@ -94,7 +99,12 @@ class StudyRun:
         return "diverged" if self.state == "done" and never else self.state
 
     def best(self, mode: str) -> tuple[float, int] | None:
-        """Best value and its epoch, counted from 1; None of a run that is not done."""
+        """Best value and its epoch, counted from 1; None of a run that is not done.
+
+        Of a compressed network those of the last step, as it is that network that is tested.
+        """
+        if self.state == "done" and self.kept is not None:
+            return self.kept if math.isfinite(self.kept[0]) else None
         finite = [(value, n) for n, value in enumerate(self.curve, 1) if math.isfinite(value)]
         if self.state != "done" or not finite:
             return None
@@ -188,6 +198,12 @@ class StudyArm:
         counted = [cost.of(quantity) for cost in self.costs]
         known = [one for one in counted if one is not None]
         return mean_of(known) if len(known) == len(counted) else None
+
+    @property
+    def whole(self) -> float | None:
+        """Mean bytes over the tested runs, zeros too; None where one of them has none."""
+        known = [cost.whole for cost in self.costs if cost.whole is not None]
+        return mean_of(known) if len(known) == len(self.costs) else None
 
     def file_score(self, key: str) -> Spread | None:
         """A test score of the judged file over the tested runs; None where one of them lacks it."""

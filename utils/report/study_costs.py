@@ -4,11 +4,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from utils.report.limits import KERAS_FLOAT16
+from utils.config.schema import LimitSettings
+from utils.report.limits import KERAS_FLOAT16, judge
 from utils.report.results import Results, Verdict
 from utils.report.study_statistics import Spread
 
 Quantity = Literal["bytes", "MAC"]
+INT8_FILES = ("int8", "int8_qat")
+"""Files whose bytes ``study.under.int8_bytes`` is about."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,8 @@ class RunCost:
             was not exported.
         macs: multiply-accumulate operations for one clip.
         scores: of the file on the test part by name; those of the Keras model where it has none.
-        verdicts: on the limits of the set.
+        verdicts: on the limits that the set has now.
+        whole: bytes of all parameters, zeros too.
     """
 
     file: str
@@ -29,37 +33,43 @@ class RunCost:
     macs: int
     scores: Mapping[str, float] = field(default_factory=dict)
     verdicts: tuple[Verdict, ...] = ()
+    whole: int | None = None
 
     def of(self, quantity: Quantity) -> int | None:
         """Its bytes, or its operations."""
         return self.size if quantity == "bytes" else self.macs
 
 
-def run_cost(results: Results, file: str) -> RunCost | None:
-    """What a run costs.
+def run_cost(results: Results, limits: LimitSettings) -> RunCost | None:
+    """What a run costs; it is judged anew, as limits may have changed since it was made.
 
     Args:
         results: of the run.
-        file: what ``limits.format`` names.
+        limits: section of its set.
 
     Returns:
         None where no network was counted.
+
+    Raises:
+        ConfigError: when the judged file was not exported.
     """
+    file = limits.format
     model, exported = results.model, results.exports.get(file)
     if model is None:
         return None
     scores = exported.scores if exported and exported.scores else results.overall
-    size = None
+    size = whole = None
     if exported is not None:
-        size = exported.non_zero_bytes
+        size, whole = exported.non_zero_bytes, exported.parameter_bytes
     elif file == KERAS_FLOAT16:
-        size = model.keras_float16_bytes
+        size = whole = model.keras_float16_bytes
     return RunCost(
         file=file,
         size=size,
         macs=model.macs,
         scores={key: value for key, value in scores.items() if value is not None},
-        verdicts=results.limits,
+        verdicts=judge(limits, model=model, exports=results.exports),
+        whole=whole,
     )
 
 
@@ -107,12 +117,22 @@ class Point:
         cost: mean over the seeds.
         validation: best value of the metric over the seeds.
         test: score of the judged file over the seeds; None where nothing was tested.
+        whole: the cost with zeros; None where that is no other.
     """
 
     name: str
     cost: float
     validation: Spread
     test: Spread | None
+    whole: float | None = None
+
+    def costs_beside(self, other: "Point") -> float:
+        """Its cost, to be compared with that of another.
+
+        Arms that validate the same are one network as several files: how many of its weights round
+        to zero in a file says nothing of them, so zeros count.
+        """
+        return self.cost if self.validation != other.validation else self.whole or self.cost
 
 
 def front(points: Sequence[Point], mode: str) -> tuple[Point, ...]:
@@ -133,9 +153,9 @@ def front(points: Sequence[Point], mode: str) -> tuple[Point, ...]:
         point
         for point in points
         if not any(
-            other.cost <= point.cost
+            (cost := other.costs_beside(point)) <= (own := point.costs_beside(other))
             and worth[other.name] >= worth[point.name]
-            and (other.cost < point.cost or worth[other.name] > worth[point.name])
+            and (cost < own or worth[other.name] > worth[point.name])
             for other in points
         )
     ]

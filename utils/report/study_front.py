@@ -13,6 +13,7 @@ def front_table(study: Study) -> Table:
     write = Writer.of(value for arm in study.arms for value in arm.values.values())
     score = study.main_score
     files = study.files
+    incomplete = any(len(arm.values) < len(study.seeds) for arm in study.arms if arm.costs)
     limited = any(cost.verdicts for arm in study.arms for cost in arm.costs)
     fronts = {
         quantity: {point.name for point in study.front(quantity)} for quantity in study.quantities
@@ -23,6 +24,7 @@ def front_table(study: Study) -> Table:
         Column("Bytes" if len(files) > 1 else f"{files[0]} bytes", "Bytes"),
         Column("MMAC"),
         Column(f"Best {study.metric}", "Valid."),
+        *((Column("n"),) if incomplete else ()),
         *((Column(f"Test {score.in_text} {score.unit}".rstrip(), "Test"),) if score else ()),
         Column("On the front", "Front", words=True),
         *((Column("Broken limits", "Broken", words=True),) if limited else ()),
@@ -36,6 +38,7 @@ def front_table(study: Study) -> Table:
             count(_whole(arm.cost("bytes"))),
             millions(_whole(arm.cost("MAC"))),
             write.mean(arm.spread),
+            *((str(len(arm.values)),) if incomplete else ()),
             *((mean_cell(arm.file_score(score.key), score.number),) if score else ()),
             ", ".join(on) or MISSING,
             *((", ".join(arm.broken) or "none",) if limited else ()),
@@ -54,10 +57,11 @@ def _whole(value: float | None) -> int | None:
 
 def _note(study: Study) -> str:
     return (
-        "Bytes: of the parameters of the judged file that are not zero, mean over the seeds; the "
-        "test scores are of that file. On the front: no other arm costs less without being worse "
-        f"by its mean best {study.metric}, which is that of the network in Keras. Neighbours on it "
-        "may not be told apart by so few seeds. Test scores chose nothing here; whoever picks an "
+        f"Bytes: of {study.bytes_text}, mean over the seeds; the test scores are of the judged "
+        "file. On the front: no other arm costs less without being worse by its mean best "
+        f"{study.metric}, which is that of the network in Keras; of the arms done with most seeds. "
+        "Arms that validate the same are compared by bytes with zeros. Neighbours on it may not "
+        "be told apart by so few seeds. Test scores chose nothing here; whoever picks an "
         "arm by them chooses on test clips, and can no longer report them."
     )
 
@@ -71,11 +75,24 @@ def front_findings(study: Study) -> tuple[str, ...]:
     ]
     keeping = [arm for arm in study.arms if arm.costs and arm.spread and not arm.broken]
     if len(keeping) < len([arm for arm in study.arms if arm.costs]):
-        sign = 1 if study.mode == "max" else -1
-        means = [(sign * arm.spread.mean, arm.name) for arm in keeping if arm.spread]
-        best = max(means)[1] if means else "none"
+        best = _best_of(study, keeping)
         told.append(f"Best by {study.metric} of the arms that keep every limit: {best}.")
     return tuple(told)
+
+
+def _best_of(study: Study, arms: list[StudyArm]) -> str:
+    """The best of those done with most seeds; with their number where others have more."""
+    sign, most = (
+        (1 if study.mode == "max" else -1),
+        max((len(arm.values) for arm in arms), default=0),
+    )
+    able = [
+        (sign * arm.spread.mean, arm.name) for arm in arms if arm.spread and arm.spread.n == most
+    ]
+    if not able:
+        return "none"
+    few = f" ({most} of {len(study.seeds)} seeds)" if most < len(study.seeds) else ""
+    return f"{max(able)[1]}{few}"
 
 
 def left_out_table(study: Study) -> Table:

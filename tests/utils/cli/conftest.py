@@ -55,6 +55,10 @@ curve = [least + 0.125 * abs(epoch - 2) for epoch in range(1, asked["epochs"] + 
 curve = [math.nan] * len(curve) if rate == 14.0 else curve
 rows = [f"{number},{value}" for number, value in enumerate(curve, 1)]
 (folder / "history.csv").write_text("\\n".join(["epoch,val_loss", *rows]))
+if asked["step"]:
+    (folder / asked["step"]).mkdir(exist_ok=True)
+    (folder / asked["step"] / "history.csv").write_text("epoch,val_loss\\n1,4.0\\n2,3.0")
+    (folder / asked["step"] / "training.json").write_text('{"best_epoch": 1}')
 if asked["log"]:
     steps = [f"{n},1,{seed + 4 / n},{n},{n / 100}" for n in range(1, 11)]
     header = "step,epoch,loss,gradient_norm,seconds"
@@ -93,7 +97,9 @@ class Toy:
     def command(self, command, asked):
         """In place of the command of a run: the stand-in that is told what it is asked for."""
         self.commands.append(COMMAND(command, asked))
-        told = {name: getattr(asked, name) for name in ("set_id", "seed", "epochs", "whole")}
+        told = {
+            name: getattr(asked, name) for name in ("set_id", "seed", "epochs", "whole", "step")
+        }
         told |= {"folder": str(asked.folder), "marks": str(self.folder), "rate": asked.rate}
         told["results"] = self.results(asked.set_id, asked.seed)
         return [sys.executable, "-S", "-c", STUB, json.dumps(told | self.behaviour)]

@@ -255,6 +255,12 @@ def test_arms_that_differ_by_a_rate_that_is_searched_are_the_same(study, capsys)
     assert study("-s", "s", "--override", written, own) == 0
 
 
+def test_arms_may_differ_by_the_file_that_is_judged(study):
+    grid = "study.grid={limits: {format: [int8, float16]}}"
+    assert study("-s", "s", "--override", grid, "study.arms=null") == 0
+    assert {name for name, _ in study.names()} == {"s/format_int8", "s/format_float16"}
+
+
 def test_a_metric_that_no_epoch_reports_is_told_with_those_that_there_are(study, capsys):
     study.behaviour["late"] = 60.0
     start = time.monotonic()
@@ -302,6 +308,19 @@ def test_two_processes_do_not_run_one_study(study, tmp_path, capsys, monkeypatch
 def test_what_arms_do_not_share_is_noted(study, capsys, override, words):
     assert study("-s", "s", "--override", override) == 0
     assert words in " ".join(capsys.readouterr().out.split())
+    assert any(words in note for note in study.outcome["notes"])
+
+
+@pytest.mark.parametrize(
+    ("more", "mean", "words"),
+    [
+        ((), 4.0, "Compressed arms (adam) are judged by the network after the last step"),
+        (("study.whole=false",), 1.258, "(adam) are judged by their networks before the compressi"),
+    ],
+)
+def test_a_compressed_arm_is_judged_by_its_last_network_which_is_told(study, more, mean, words):
+    assert study("-s", "s", "--override", "study.arms.adam.compression={zeros: {}}", *more) == 0
+    assert study.arm("adam")["mean"] == pytest.approx(mean, abs=1e-3)
     assert any(words in note for note in study.outcome["notes"])
 
 

@@ -1,10 +1,13 @@
 """Arms that cost more than a study allows: which, by what, and that it is counted once."""
 
 import json
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
-from utils.cli.study_limits import Cost, beyond, bounds
+from utils.cli.study_limits import Cost, beyond, bounds, cost_of
+from utils.config.compression_section import CompressionSettings
 from utils.config.schema import LimitSettings
 from utils.config.study_section import UnderSettings
 from utils.report.study_costs import Bound
@@ -40,6 +43,42 @@ def test_limits_of_an_arm_count_where_that_is_asked_for():
         "1,000 of 999 MAC (network), by M",
     )
     assert beyond(COST, UnderSettings(macs=1000), limits) == ()
+
+
+def test_bytes_are_not_asked_of_what_gets_zeros_later():
+    """The limits leave zeros out, and how many there will be in a file is not known."""
+    sparse = replace(COST, sparse=True)
+    limits = LimitSettings(parameter_bytes={"tight": 399}, parameters={"few": 94}, macs={})
+    assert beyond(sparse, UnderSettings(limits=True, int8_bytes=1), limits) == (
+        "95 of 94 parameters (int8), by few",
+    )
+    keras = limits.model_copy(update={"format": "keras_float16"})  # which counts zeros
+    assert len(beyond(sparse, UnderSettings(limits=True), keras)) == 2
+
+
+def job_with(compression):
+    settings = SimpleNamespace(
+        limits=NOTHING, compression=compression and CompressionSettings(**compression)
+    )
+    return SimpleNamespace(settings=settings)
+
+
+def test_a_network_is_counted_without_the_channels_that_its_compression_takes(monkeypatch):
+    import keras
+
+    def build(job):
+        layers = keras.layers
+        clip = keras.Input((4, 4, 1))
+        pooled = layers.GlobalAveragePooling2D()(layers.Conv2D(8, 3)(clip))
+        return keras.Model(clip, layers.Dense(2)(pooled))
+
+    monkeypatch.setattr("utils.experiment.network.network_of", build)
+    dense, halved = cost_of(job_with(None)), cost_of(job_with({"channels": {"share": 0.5}}))
+    assert (dense.parameters, halved.parameters) == (8 * 10 + 2 * 9, 4 * 10 + 2 * 5)
+    assert (dense.macs, halved.macs) == (8 * 36 + 16, 4 * 36 + 8)
+    assert [one.sparse for one in (dense, halved, cost_of(job_with({"zeros": {}})))] == [
+        False, False, True,
+    ]  # fmt: skip
 
 
 def test_limits_of_a_study_are_lines_of_its_pictures():
@@ -88,6 +127,27 @@ def test_networks_are_counted_once(limited, tmp_path):
     assert limited.outcome == before
     assert limited("-s", "s", "--overwrite") == 0
     assert len(limited.asked) == 2
+
+
+@pytest.mark.parametrize(
+    "found", ["[]", "{", '{"s/sgd": {}, "s/adam": {}}', '{"s/sgd": {"int8_bytes": 1}}']
+)
+def test_costs_of_another_version_are_counted_again(limited, tmp_path, found):
+    assert limited("-s", "s") == 0
+    before = limited.outcome
+    ((tmp_path / "runs/s/latest").resolve() / "costs.json").write_text(found)
+    assert limited("-s", "s") == 0
+    assert len(limited.asked) == 2
+    assert limited.outcome == before
+
+
+def test_operations_that_cannot_be_counted_are_told(limited):
+    limited.costs["s/adam"] = replace(costing(0), unknown=("mel", "attention"))
+    assert limited("-s", "s") == 0
+    (note,) = [one for one in limited.outcome["notes"] if "could not be counted" in one]
+    assert note.endswith("study.under takes them for none: mel, attention (adam).")
+    assert limited("-s", "s") == 0  # read back
+    assert (note in limited.outcome["notes"], len(limited.asked)) == (True, 1)
 
 
 def test_another_limit_is_another_study_of_the_same_runs(limited, tmp_path):

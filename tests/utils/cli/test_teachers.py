@@ -1,5 +1,6 @@
 """Which runs teach which, in which order a command needs them, and what is refused."""
 
+import sys
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -186,6 +187,44 @@ def test_what_cannot_teach_is_a_sentence_before_any_run(toy, refused, teachers, 
     toy.add(f"{{set_id: led, based_on: toy, {TAUGHT.format(teachers)}}}")
     toy.add(f"{{set_id: round, based_on: toy, {TAUGHT.format('led')}}}")
     assert words in refused("-s", "led")
+
+
+TAUGHT_ARMS = """set_id: lessons
+    study: {base: small, seeds: [0], arms: {one: {training: {epochs: 3}}}}
+"""
+
+
+@pytest.fixture
+def studied(toy, monkeypatch):
+    """The toy, and the studies that begin."""
+    toy.add(TAUGHT_ARMS)
+    toy.studies = []
+    module = sys.modules["utils.cli.main"]  # whose name in the package is that of its function
+    monkeypatch.setattr(module, "run_study", lambda *given: toy.studies.append(1) or 0)
+    return toy
+
+
+def test_teachers_of_arms_are_looked_for_before_any_run(studied, capsys):
+    assert studied("-s", "toy,lessons") == 2
+    assert "there is no finished run of big in" in " ".join(capsys.readouterr().err.split())
+    assert (studied.made, studied.studies) == ([], [])
+    assert studied("-s", "big,lessons") == 0
+    assert (studied.made, studied.studies) == (["big"], [1])
+    assert studied("-s", "lessons", "--seed", "1") == 2  # by the seeds of the command
+    assert "of big in" in capsys.readouterr().err
+
+
+def test_a_teacher_of_arms_with_overrides_of_the_command_is_refused(studied, capsys):
+    """The processes that run the arms would look for another run."""
+    assert studied("-s", "big") == 0
+    studied.made.clear()
+    for order in ("big,lessons", "lessons,big"):
+        assert studied("-s", order, "--override", "training.batch_size=3") == 2
+        message = " ".join(capsys.readouterr().err.split())
+        assert "set lessons/one: its teacher big is a set of this command, which --over" in message
+    assert (studied.made, studied.studies) == ([], [])
+    assert studied("-s", "big,lessons", "--override", "report.wrong_clips=3") == 0
+    assert studied("-s", "lessons", "--override", "training.batch_size=3") == 0
 
 
 def test_an_arm_of_a_study_may_teach(toy):

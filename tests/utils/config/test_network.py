@@ -84,6 +84,18 @@ def test_a_part_is_repeated_as_often_as_a_constant_says():
         assert all(item.arguments.get("filters", 4) == 4 for item in layers)
 
 
+def test_constants_of_a_part_that_is_left_out_are_checked_as_ever():
+    """A search over depths must not end where the depth is 0."""
+    parts = "part:\n  - {Dense: {units: $WIDTH}}\n  - {Identity: {name: end}}\n"
+    model = "layers: [{use: part, repeat: $DEPTH, constants: {WIDTH: $SIZE}}, {use: part, constants"
+    model += ": {WIDTH: 3}}]\nconstants: {DEPTH: 0, SIZE: 8}"
+    layers = flat(model, parts).layers
+    assert [item.class_name for item in layers] == ["Dense", "Identity"]
+    assert layers[-1].arguments["name"] == "part_1_end"
+    with pytest.raises(ConfigError, match="no layer uses the constant 'WIDHT'"):
+        flat(model.replace("{WIDTH: $SIZE}", "{WIDTH: $SIZE, WIDHT: 3}"), parts)
+
+
 def test_each_repetition_has_names_of_its_own():
     layers = flat("layers: [Identity: {name: first}, {use: block, repeat: 2}]", """\
 block:

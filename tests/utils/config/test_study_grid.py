@@ -93,6 +93,29 @@ def test_an_arm_is_named_after_its_values(catalogue, axes, names):
     assert list(arms(catalogue(sets=f"{HEAD}      grid:\n        {axes}\n"))) == names
 
 
+def test_axes_of_a_network_and_of_its_constants_may_stand_together(catalogue):
+    grid = "      grid: {model.constants.WIDTH: [16], model.use: [net, other]}\n"
+    assert list(arms(catalogue(sets=HEAD + grid))) == ["width16-use_net", "width16-use_other"]
+
+
+@pytest.mark.parametrize(
+    ("grid", "message"),
+    [
+        ("{training: [3], training.epochs: [4]}", "'training.epochs' and 'training' are one axis"),
+        ("{training: {epochs: [3]}, training.epochs: [4]}", "'training.epochs' and 'training.epo"),
+        (
+            "{a: {x: {}, x-y: {}}, b: {y-z: {}, z: {}}}",
+            "study.grid: two combinations of its axes make the arm 'x-y-z'; rename an alternative",
+        ),
+    ],
+)
+def test_axes_that_hide_each_other_are_refused_with_their_line(catalogue, grid, message):
+    with pytest.raises(ConfigError) as error:
+        arms(catalogue(sets=f"{HEAD}      grid: {grid}\n"))
+    assert str(error.value).startswith("task.yaml:7: study.grid")
+    assert message in str(error.value)
+
+
 def test_arms_may_stand_beside_a_grid(catalogue):
     made = catalogue("      arms: {plain: {}, big: {training: {batch_size: 99}}}\n")
     names = list(arms(made))
@@ -116,6 +139,8 @@ def test_what_lies_over_a_grid_changes_single_axes(catalogue):
     assert overridden(made, short, "study.grid.model.constants.WIDTH=[2]") == [
         "width2-epochs1-small", "width2-epochs1-large",
     ]  # fmt: skip
+    whole = "study.grid={model.constants.WIDTH: [2], training.epochs: [1]}"
+    assert overridden(made, whole) == ["width2-epochs1-small", "width2-epochs1-large"]
     small = "study.grid.kind.small.training.optimizer={SGD: {learning_rate: 0.5}}"
     found = arms(made, overrides=[small])["width16-epochs3-small"]["training"]
     assert found == {"epochs": 3, "batch_size": 8, "optimizer": {"SGD": {"learning_rate": 0.5}}}

@@ -1,14 +1,18 @@
 """Costs of a study's arms: the front of known points, the table, the words, the pictures."""
 
+import csv
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from tests.utils.report.studies import arm, cells, study
+from utils.config.schema import LimitSettings
+from utils.errors import UserError
 from utils.report import plots_front
 from utils.report.plots_front import front_picture
 from utils.report.results import ExportFacts, ModelFacts, Results, Verdict
+from utils.report.study import write_study
 from utils.report.study_arms import cost_of
 from utils.report.study_costs import Bound, LeftOut, Point, RunCost, bounds_of, front, run_cost
 from utils.report.study_front import front_findings, front_table, left_out_table
@@ -63,7 +67,7 @@ def priced(name, values, size, macs, tests, *, file="int8"):
 SMALL = priced("small", (0.4, 0.6), 20_000, 5_000_000, (0.40, 0.50))
 MIDDLE = priced("middle", (0.45, 0.5), 60_000, 15_000_000, (0.60, 0.62))
 LARGE = priced("large", (0.7, 0.8), 100_000, 33_000_000, (0.55, 0.57))
-WHOLE = replace(study(SMALL, LARGE, MIDDLE, mode="max"), metric="val_accuracy")
+WHOLE = replace(study(SMALL, LARGE, MIDDLE, mode="max"), metric="val_accuracy", seeds=(0, 1))
 
 
 def test_a_study_has_a_front_where_its_arms_cost_differently():
@@ -107,6 +111,58 @@ def test_the_table_has_scores_of_the_files_and_who_is_on_the_front():
     other = priced("other", (0.5, 0.5), 50_000, 9_000_000, (0.5, 0.5), file="int8_qat")
     mixed = front_table(replace(WHOLE, arms=(SMALL, other)))
     assert (cells(mixed, "other")["File"], cells(mixed, "other")["Bytes"]) == ("int8_qat", "50,000")
+
+
+def test_an_arm_that_lost_a_seed_is_on_no_front_and_shown_with_its_n():
+    """One lucky seed of two would beat all others."""
+    lost = replace(LARGE.runs[0], state="diverged", cost=None)
+    lucky = replace(LARGE, runs=(lost, LARGE.runs[1]))
+    whole = replace(WHOLE, arms=(SMALL, MIDDLE, lucky))
+    assert [one.name for one in whole.front("bytes")] == ["small"]
+    row = cells(front_table(whole), "large")
+    assert (row["n"], row["On the front"]) == ("1", "–")
+    keeps = priced("large", (0.7, 0.8), 90_000, 20_000_000, (0.5, 0.6))
+    breaks = priced("breaks", (0.4, 0.6), 200_000, 5_000_000, (0.40, 0.50))
+    keeps = replace(keeps, runs=(lost, keeps.runs[1]))
+    told = "Best by val_accuracy of the arms that keep every limit: "
+    assert front_findings(replace(WHOLE, arms=(SMALL, keeps, breaks)))[-1] == f"{told}small."
+    told += "large (1 of 2 seeds)."
+    assert front_findings(replace(WHOLE, arms=(keeps, breaks)))[-1] == told
+
+
+def with_whole(made, whole, **more):
+    runs = [replace(one, cost=replace(one.cost, whole=whole, **more)) for one in made.runs]
+    return replace(made, runs=tuple(runs))
+
+
+def test_one_network_as_two_files_ties_though_other_weights_round_to_zero():
+    file = with_whole(SMALL, 20_500)
+    twin = replace(with_whole(SMALL, 20_500, size=19_990, file="int8_qat"), name="twin")
+    whole = replace(WHOLE, arms=(file, twin, LARGE))
+    assert [one.name for one in whole.front("bytes")] == ["twin", "small", "large"]
+    sparse = replace(twin, runs=tuple(replace(one, curve=(0.5,)) for one in twin.runs))
+    assert "small" not in [one.name for one in replace(whole, arms=(file, sparse)).front("bytes")]
+
+
+def test_the_studys_own_bytes_are_a_line_beside_int8_files_alone():
+    bound = Bound("study.under", 90_000, "bytes")
+    bounded = replace(WHOLE, bounds=(bound,))
+    assert bound in bounded.bounds_on("bytes")
+    wide = with_whole(SMALL, 40_000, file="float16")
+    assert bound not in replace(bounded, arms=(wide, LARGE)).bounds_on("bytes")
+
+
+def test_it_is_told_which_bytes_are_counted():
+    assert "of the parameters that are not zero (int8)," in front_table(WHOLE).note
+    keras = replace(WHOLE, arms=(with_whole(SMALL, 9, file="keras_float16"),))
+    assert "Bytes: of all parameters in Keras in float16, mean" in front_table(keras).note
+
+
+def test_the_csv_has_costs(tmp_path):
+    write_study(tmp_path, WHOLE)
+    with (tmp_path / "study.csv").open() as stream:
+        row = next(csv.DictReader(stream))
+    assert (row["file"], row["bytes"], row["macs"]) == ("int8", "20000", "5000000")
 
 
 def test_words_name_the_front_and_the_best_that_keeps_every_limit():
@@ -199,14 +255,33 @@ RESULTS = Results(
 )  # fmt: skip
 
 
+INT8 = LimitSettings()
+
+
 def test_what_a_run_costs_is_read_from_its_results(tmp_path):
-    assert run_cost(RESULTS, "int8") == RunCost("int8", 14, 77, {"accuracy": 0.25}, RESULTS.limits)
-    keras = run_cost(RESULTS, "keras_float16")
+    scores = {"accuracy": 0.25}
+    found = replace(run_cost(RESULTS, INT8), verdicts=())
+    assert found == RunCost("int8", 14, 77, scores, whole=18)
+    keras = run_cost(RESULTS, LimitSettings(format="keras_float16"))
     assert (keras.size, keras.scores) == (24, {"accuracy": 0.5})
-    assert run_cost(RESULTS, "float32").size is None
-    assert run_cost(replace(RESULTS, model=None), "int8") is None
-    assert cost_of(tmp_path, "int8") is None
-    bounds = bounds_of([run_cost(RESULTS, "int8")] * 2)
+    of_network = LimitSettings(format="float32", parameter_bytes={}, parameters={})
+    assert run_cost(RESULTS, of_network).size is None
+    with pytest.raises(UserError, match="float32 is to be judged but is not exported"):
+        run_cost(RESULTS, LimitSettings(format="float32"))
+    assert run_cost(replace(RESULTS, model=None), INT8) is None
+    assert cost_of(tmp_path, INT8) is None
+
+
+def test_a_run_is_judged_by_the_limits_of_today():
+    """Those of the day when it was made stand in its results.json."""
+    today = LimitSettings(parameter_bytes={"tight": 13}, parameters={}, macs={"wide": 77})
+    found = [(one.name, one.passed) for one in run_cost(RESULTS, today).verdicts]
+    assert found == [("tight", False), ("wide", True)]
+
+
+def test_limits_are_lines_once():
+    bounds = bounds_of([run_cost(RESULTS, INT8)] * 2)
     assert [(one.name, one.quantity) for one in bounds] == [
-        ("128 KB", "bytes"), ("128 KiB", "bytes"), ("30 MMAC", "MAC"),
+        ("DCASE 2021 (128 KB)", "bytes"), ("DCASE 2021 (128 KiB)", "bytes"),
+        ("DCASE 2022 (30 MMAC)", "MAC"),
     ]  # fmt: skip
