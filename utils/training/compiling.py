@@ -124,16 +124,14 @@ def make_metrics(model: "keras.Model", truth: np.ndarray) -> None:
     TensorFlow traces a step twice that makes variables; with a large network that takes seconds.
 
     Args:
-        model: a compiled network of one output.
-        truth: targets of the shape that steps will have, (clips, ...); their values do not matter.
+        model: a compiled network.
+        truth: targets of the shape that those of steps have, (clips, ...); values do not matter.
 
     Raises:
         ValueError: when metrics and targets do not fit together.
         TypeError: likewise.
     """
-    (output,) = model.outputs
-    said = np.zeros([len(truth), *(size or 1 for size in output.shape[1:])], np.float32)
-    model.compute_metrics(None, truth, said)
+    model.compute_metrics(None, truth, np.zeros_like(truth))
     model.reset_metrics()
 
 
