@@ -3,8 +3,12 @@
 import os
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
+
+hypothesis.settings.register_profile("loaded", deadline=None)  # other programs may run beside
+hypothesis.settings.load_profile("loaded")
 
 PROJECT = Path(__file__).resolve().parent.parent
 

@@ -64,6 +64,9 @@ def main(what, folder):
     """What a process of its own does."""
     import keras
 
+    # a shell ignores interruptions for what it runs in the background, and so do the children
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
     def build():
         return keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(1)])
 
