@@ -78,7 +78,8 @@ def _is_shared(override: str) -> bool:
 def teachers_of(runs: "Runs", student: Resolved, seed: int) -> tuple[Teacher, ...]:
     """Runs that a run of a set learns from; they may be missing.
 
-    A teacher that the command runs itself is that run, with all its overrides.
+    A teacher of a set that the command runs is itself one of these runs, with all overrides, where
+    the command names it. A teacher's teachers are as they were when that run was made.
 
     Args:
         runs: of the command.
@@ -94,14 +95,15 @@ def teachers_of(runs: "Runs", student: Resolved, seed: int) -> tuple[Teacher, ..
 def _teacher(runs: "Runs", student: Resolved, one: Resolved | str, seed: int) -> Teacher:
     if isinstance(one, str):
         return Teacher(one, runs.script.folder / Path(one).expanduser())
-    set_id, one = one.settings.set_id, _comparable(runs, student, one)
-    return Teacher(set_id, runs.folder(one, seed), _command(runs, set_id, seed))
+    one = _comparable(runs, student, one)
+    return Teacher(one.settings.set_id, runs.folder(one, seed), _command(runs, one, seed))
 
 
 def _comparable(runs: "Runs", student: Resolved, one: Resolved) -> Resolved:
     """A teacher as the command has it, if that is of the student's data."""
     set_id = one.settings.set_id
-    one = runs.asked.get(set_id, one)
+    if _is_asked(runs, student):
+        one = runs.asked.get(set_id, one)
     if runs.data(one)[1].identity != runs.data(student)[1].identity:
         raise UserError(
             f"set {student.settings.set_id}: its teacher {set_id} learns from other clips, or from "
@@ -110,10 +112,15 @@ def _comparable(runs: "Runs", student: Resolved, one: Resolved) -> Resolved:
     return one
 
 
-def _command(runs: "Runs", set_id: str, seed: int) -> str:
+def _is_asked(runs: "Runs", one: Resolved) -> bool:
+    """Whether the command runs a set just so, not another version of it."""
+    return runs.asked.get(one.settings.set_id) == one
+
+
+def _command(runs: "Runs", one: Resolved, seed: int) -> str:
     """The command that makes the run of a teacher, as far as it differs from the usual one."""
-    asked = runs.arguments
-    overrides = asked.override if set_id in runs.asked else filter(_is_shared, asked.override)
+    asked, set_id = runs.arguments, one.settings.set_id
+    overrides = asked.override if _is_asked(runs, one) else filter(_is_shared, asked.override)
     options = {"--data": asked.data, "-p": asked.param_file}
     words = ["python", f"{runs.script.name}.py", "-s", set_id, "--seed", str(seed)]
     words += [str(word) for pair in options.items() if pair[1] is not None for word in pair]

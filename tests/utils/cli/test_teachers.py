@@ -144,6 +144,17 @@ def test_overrides_are_the_students_unless_the_command_trains_its_teacher(toy, r
     assert toy.made == ["big", "small", "big", "small"]
 
 
+def test_a_teacher_that_the_command_does_not_run_keeps_its_own_teacher(toy, refused):
+    assert toy("-s", "big,small") == 0
+    assert toy("-s", "big,tiny", "--override", "training.epochs=8") == 0
+    assert toy.made == ["big", "small", "big", "tiny"]
+    said = refused("-s", "big,tiny", "--seed", "6", "--override", "training.epochs=8")
+    first = f"train it with `python toy.py -s big --seed 6 --data {toy.folder}`."
+    assert first in said
+    assert toy("-s", "big,small", "--seed", "6") == 0
+    assert toy("-s", "big,tiny", "--seed", "6", "--override", "training.epochs=8") == 0
+
+
 def test_a_folder_of_a_run_may_teach(toy, refused):
     assert toy("-s", "big", "--seed", "9") == 0
     place = toy.folders["big"].relative_to(toy.folder)
