@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from utils import config
 from utils.config import Catalogue, Resolved
 from utils.errors import ConfigError, UserError
-from utils.experiment.teachers import SETTING, Teacher, model_identity
+from utils.experiment.teachers import ALL_DATA, SETTING, Teacher, model_identity
 
 if TYPE_CHECKING:
     from utils.cli.runs import Plan, Runs
@@ -135,10 +135,8 @@ def identities(runs: "Runs", student: Resolved, seed: int) -> list[list[str]]:
         UserError: for a run that is missing or of other data; it says how to make it.
     """
     places = _places(runs, student)
-    return [
-        [model_identity(teacher.model(place)) for place in places]
-        for teacher in (_required(runs, student, one, seed) for one in student.teachers)
-    ]
+    found = (_required(runs, student, one, seed, places) for one in student.teachers)
+    return [[model_identity(teacher.model(place)) for place in places] for teacher in found]
 
 
 def require_before(runs: "Runs", plans: "Sequence[Plan]") -> None:
@@ -149,12 +147,13 @@ def require_before(runs: "Runs", plans: "Sequence[Plan]") -> None:
     """
     coming: set[tuple[str, int]] = set()
     for one, seed in _in_order(runs, plans):
+        places = [*_places(runs, one), *([ALL_DATA] if _submits(runs) else [])]
         for teacher in one.teachers:
             if isinstance(teacher, Resolved):
                 _comparable(runs, one, teacher)
                 if (teacher.settings.set_id, seed) in coming:
                     continue
-            _required(runs, one, teacher, seed)
+            _required(runs, one, teacher, seed, places)
         coming.add((one.settings.set_id, seed))
 
 
@@ -166,11 +165,12 @@ def _in_order(runs: "Runs", plans: "Sequence[Plan]") -> Iterator[tuple[Resolved,
                 yield one, seed
 
 
-def _required(runs: "Runs", student: Resolved, one: Resolved | str, seed: int) -> Teacher:
-    """A run that is finished and of the student's data."""
+def _required(
+    runs: "Runs", student: Resolved, one: Resolved | str, seed: int, places: Sequence[str]
+) -> Teacher:
+    """A run that is finished and of the student's data, with a network in each place."""
     teacher = _teacher(runs, student, one, seed)
-    identity = runs.data(student)[1].identity
-    teacher.require(identity=identity, places=_places(runs, student))
+    teacher.require(identity=runs.data(student)[1].identity, places=places)
     return teacher
 
 
@@ -178,3 +178,8 @@ def _places(runs: "Runs", student: Resolved) -> list[str]:
     """Sub-folders of the folds of a run."""
     folds = runs.data(student)[1].folds
     return [fold.name for fold in folds] if len(folds) > 1 else [""]
+
+
+def _submits(runs: "Runs") -> bool:
+    """Whether each set of the command trains a network on all labelled clips too."""
+    return runs.script.submits and runs.arguments.mode == "eval"

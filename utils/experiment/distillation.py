@@ -153,19 +153,6 @@ def require_teachable(job: Job, network: "keras.Model") -> None:
         )
 
 
-def require_answers(job: Job, place: str) -> None:
-    """Refuse a set whose teachers have no network of a fold.
-
-    Args:
-        job: its set and data.
-        place: sub-folder of the fold, such as ``all_data``.
-
-    Raises:
-        UserError: with the command that trains it.
-    """
-    Teachers.of(job, place)
-
-
 def teachers_note(job: Job) -> str | None:
     """Who taught, for the reader of the scores; None for a set without teachers."""
     settings = job.settings.training.distillation

@@ -12,6 +12,7 @@ from utils.inference import read_metadata
 from utils.report.results import read_results
 
 SETTING = "training.distillation.teachers"
+ALL_DATA = "all_data"  # sub-folder of a run, of the network that learnt all labelled clips
 _WRITTEN = "metadata.json"  # in a .keras file: when it was written, and by which version
 
 
@@ -66,7 +67,7 @@ class Teacher:
         path = self.folder / place / "model.keras"
         if path.is_file() and read_metadata(path) is not None:
             return path
-        mode = " -m eval" if place == "all_data" else ""
+        mode = " -m eval" if place == ALL_DATA else ""
         raise self._missing(path.parent, self.command and self.command + mode)
 
     def _missing(self, folder: Path, command: str) -> UserError:

@@ -46,10 +46,7 @@ class Toy:
         self.made.append(set_id)
         self.folders[set_id] = run.folder
         self.taught[set_id] = [teacher.folder.parent.name for teacher in job.teachers]
-        with zipfile.ZipFile(run.folder / "model.keras", "w") as file:
-            file.writestr("model.weights.h5", self.weights)
-        told = Metadata(set_id, job.data.classes, {}, {}, None, job.data.name, (0.0,), 1.0)
-        write_metadata(run.folder / "model.keras", told)
+        self._write_model(job, run.folder)
         results = Results(
             set_id=set_id, description="", data=run.data, data_identity=run.identity,
             demo=False, seed=job.settings.seed, commit="", versions={}, stages={}, scores={},
@@ -57,11 +54,25 @@ class Toy:
         write_results(run.folder / "results.json", results)
         return results
 
+    def _write_model(self, job, folder):
+        folder.mkdir(exist_ok=True)
+        with zipfile.ZipFile(folder / "model.keras", "w") as file:
+            file.writestr("model.weights.h5", self.weights)
+        told = Metadata(
+            job.settings.set_id, job.data.classes, {}, {}, None, job.data.name, (0.0,), 1.0
+        )
+        write_metadata(folder / "model.keras", told)
+
+    def evaluate(self, job, run):
+        results = self.develop(job, run)
+        self._write_model(job, run.folder / "all_data")
+        return results
+
     def __call__(self, *arguments) -> int:
-        nothing = dict.fromkeys(("evaluate", "predict", "score", "demo"))
+        nothing = dict.fromkeys(("predict", "score", "demo"))
         script = Script(
             name="toy", title="", folder=self.folder, check=lambda job: None,
-            develop=self.develop, **nothing,
+            develop=self.develop, evaluate=self.evaluate, submits=True, **nothing,
         )  # fmt: skip
         return main(script, [*map(str, arguments), "--data", str(self.folder)])
 
@@ -153,6 +164,16 @@ def test_a_teacher_that_the_command_does_not_run_keeps_its_own_teacher(toy, refu
     assert first in said
     assert toy("-s", "big,small", "--seed", "6") == 0
     assert toy("-s", "big,tiny", "--seed", "6", "--override", "training.epochs=8") == 0
+
+
+def test_a_submission_needs_teachers_of_all_clips_before_the_first_set_is_run(toy, refused):
+    assert toy("-s", "big") == 0
+    said = refused("-m", "eval", "-s", "divided,small")
+    assert f"all_data; train it with `python toy.py -s big --seed 0 --data {toy.folder} -m" in said
+    assert toy("-s", "small") == 0
+    student = toy.folders["small"]
+    assert toy("-m", "eval", "-s", "big,small") == 0
+    assert toy.folders["small"] == student
 
 
 def test_a_folder_of_a_run_may_teach(toy, refused):

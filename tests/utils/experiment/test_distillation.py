@@ -13,7 +13,7 @@ from utils.config.distillation_section import DistillationSettings
 from utils.config.schema import MixingSettings, Settings
 from utils.errors import ConfigError, DataError, UserError
 from utils.experiment import check_clips
-from utils.experiment.distillation import Teachers, require_answers, teachers_note
+from utils.experiment.distillation import Teachers, teachers_note
 from utils.experiment.facts import metadata_of
 from utils.experiment.learning import ClipFeatures, Learning, stored, waveform_of
 from utils.experiment.teachers import Teacher
@@ -185,9 +185,8 @@ def test_a_clip_that_a_teacher_cannot_use_is_named(student, teachers):
 
 
 def test_a_fold_that_a_teacher_lacks_is_refused(student, teachers):
-    require_answers(taught_by(student, teachers), "")
-    with pytest.raises(UserError, match=r"no finished run of big in .*all_data"):
-        require_answers(taught_by(student, teachers), "all_data")
+    with pytest.raises(UserError, match=r"no finished run of big in .*fold3"):
+        Teachers.of(taught_by(student, teachers), "fold3")
 
 
 def test_the_report_tells_who_taught(student, teachers, job):
