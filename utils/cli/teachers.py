@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from utils import config
 from utils.config import Catalogue, Resolved
+from utils.config.data_sections import ValidationSettings
 from utils.errors import ConfigError, UserError
 from utils.experiment.teachers import ALL_DATA, SETTING, Teacher, model_identity
 
@@ -143,7 +144,8 @@ def require_before(runs: "Runs", plans: "Sequence[Plan]") -> None:
     """Refuse a command before its first run where a later one would lack a teacher.
 
     Raises:
-        UserError: for a teacher that is neither there nor made by an earlier set of the command.
+        UserError: for a teacher that is neither there nor made by an earlier set of the command,
+            and, where all labelled clips are learnt, one that divided them in another way.
     """
     coming: set[tuple[str, int]] = set()
     for one, seed in _in_order(runs, plans):
@@ -151,10 +153,24 @@ def require_before(runs: "Runs", plans: "Sequence[Plan]") -> None:
         for teacher in one.teachers:
             if isinstance(teacher, Resolved):
                 _comparable(runs, one, teacher)
+                if _submits(runs):
+                    validation = teacher.settings.dataset.validation
+                    _require_division(one, teacher.settings.set_id, validation)
                 if (teacher.settings.set_id, seed) in coming:
                     continue
-            _required(runs, one, teacher, seed, places)
+            found = _required(runs, one, teacher, seed, places)
+            if _submits(runs) and isinstance(teacher, str):
+                _require_division(one, teacher, found.validation)
         coming.add((one.settings.set_id, seed))
+
+
+def _require_division(student: Resolved, name: str, validation: ValidationSettings) -> None:
+    """Refuse a teacher that learnt clips by which its student is chosen, of all labelled ones."""
+    if validation != student.settings.dataset.validation:
+        raise UserError(
+            f"set {student.settings.set_id}: its teacher {name} divides the clips of the network "
+            "that learns all labelled ones by another dataset.validation; give both the same."
+        )
 
 
 def _in_order(runs: "Runs", plans: "Sequence[Plan]") -> Iterator[tuple[Resolved, int]]:

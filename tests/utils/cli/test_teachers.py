@@ -176,6 +176,20 @@ def test_a_submission_needs_teachers_of_all_clips_before_the_first_set_is_run(to
     assert toy.folders["small"] == student
 
 
+def test_all_labelled_clips_are_divided_as_for_the_teacher(toy, refused):
+    """Clips by which a student is chosen are not those that its teacher learnt."""
+    toy.add("{set_id: halved, based_on: big, dataset: {validation: {amount: 0.5}}}")
+    toy.add(f"{{set_id: led, based_on: toy, {TAUGHT.format('halved')}}}")
+    assert toy("-s", "halved,led") == 0  # the folds are the data set's own
+    said = refused("-m", "eval", "-s", "halved,led")
+    assert said.startswith("error: set led: its teacher halved divides the clips of the network")
+    assert toy("-m", "eval", "-s", "halved") == 0
+    place = toy.folders["halved"].relative_to(toy.folder)
+    toy.add(f"{{set_id: named, based_on: toy, {TAUGHT.format(place)}}}")
+    assert f"its teacher {place} divides" in refused("-m", "eval", "-s", "named")
+    assert toy("-m", "eval", "-s", "named", "--override", "dataset.validation.amount=0.5") == 0
+
+
 def test_a_folder_of_a_run_may_teach(toy, refused):
     assert toy("-s", "big", "--seed", "9") == 0
     place = toy.folders["big"].relative_to(toy.folder)
