@@ -74,6 +74,13 @@ def taught_by(student, teachers):
     return replace(student, teachers=teachers)
 
 
+def with_softmax(student):
+    softmax = student.settings.model.model_copy(
+        update={"layers": ["Flatten", {"Dense": {"units": 3, "activation": "softmax"}}]}
+    )
+    return replace(student, settings=student.settings.model_copy(update={"model": softmax}))
+
+
 def learning_of(job, *, place=""):
     fold, representation = (
         job.data.folds[0],
@@ -184,6 +191,30 @@ def test_a_clip_that_a_teacher_cannot_use_is_named(student, teachers):
         learning.teachers.beside(np.zeros((1, 3)), [stranger])
 
 
+ANSWERS = {
+    "are not finite": (np.nan, 0.5, 0.5),
+    "sum to 1.5": (0.75, 0.5, 0.25),
+    "reach below 0": (1.5, -0.5, 0.0),
+}
+
+
+@pytest.mark.parametrize("words", ANSWERS)
+def test_answers_that_are_no_probabilities_are_refused(student, teachers, monkeypatch, words):
+    def predict(self, features):
+        return (np.array([(0.5, 0.5, 0.0), *[ANSWERS[words]] * (len(features) - 1)], np.float32),)
+
+    monkeypatch.setattr(Told, "_predict", predict)
+    second = student.data.folds[0].train[1].name
+    told = rf"^{second}: what the teacher .*big.model\.keras says .* they {words}; train it again"
+    with pytest.raises(DataError, match=told):
+        _ = learning_of(taught_by(student, teachers)).source
+    assert not list((student.cache / "teachers").glob("*"))
+    data = replace(student.data, folds=student.data.folds[:1])
+    job = replace(with_softmax(student), data=data, teachers=teachers)
+    with pytest.raises(ConfigError, match=f"what big gives for a clip are no prob.*they {words}; "):
+        check_clips(job)  # before any features
+
+
 def test_a_fold_that_a_teacher_lacks_is_refused(student, teachers):
     with pytest.raises(UserError, match=r"no finished run of big in .*fold3"):
         Teachers.of(taught_by(student, teachers), "fold3")
@@ -198,14 +229,10 @@ def test_the_report_tells_who_taught(student, teachers, job):
 
 def test_clips_that_are_mixed_afresh_have_no_answers(student):
     mixing = MixingSettings(words=2, train=16)
-    softmax = student.settings.model.model_copy(
-        update={"layers": ["Flatten", {"Dense": {"units": 3, "activation": "softmax"}}]}
-    )
-    settings = student.settings.model_copy(update={"model": softmax})
-    job = replace(student, data=replace(student.data, mixing=mixing), settings=settings)
+    job = with_softmax(student)
     with pytest.raises(ConfigError, match=r"^training\.distillation: .* mixed afresh in every"):
-        check_clips(job)
-    check_clips(replace(job, data=student.data))
+        check_clips(replace(job, data=replace(student.data, mixing=mixing)))
+    check_clips(job)
 
 
 def test_a_network_without_a_softmax_is_refused(student):
