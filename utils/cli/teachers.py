@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from utils import config
 from utils.config import Catalogue, Resolved
 from utils.config.data_sections import ValidationSettings
+from utils.config.places import nearest
 from utils.errors import ConfigError, UserError
 from utils.experiment.teachers import ALL_DATA, SETTING, Teacher, model_identity
 
@@ -29,6 +30,7 @@ def with_teachers(
     find: Find,
     *,
     overrides: Sequence[str],
+    folder: Path = Path(),
     students: tuple[str, ...] = (),
 ) -> Resolved:
     """A set with its teachers, and these with theirs.
@@ -38,10 +40,12 @@ def with_teachers(
         catalogue: of all sets.
         find: resolves one of them.
         overrides: of the command; a teacher is as its set says, but for those of ``SHARED``.
+        folder: of the script, where relative folders of teachers begin.
         students: that the set is a teacher of.
 
     Raises:
-        ConfigError: for a teacher that is no set and no folder, or has no network of its own.
+        ConfigError: for a teacher that is no set and no folder (one that is just missing is refused
+            where it is needed), or has no network of its own.
     """
     settings, students = student.settings, (*students, student.settings.set_id)
     if settings.training.distillation is None:
@@ -54,6 +58,10 @@ def with_teachers(
             chain = " <- ".join((*students, name))
             raise ConfigError(f"{told} learns from itself: {chain}; leave it out.")
         if not catalogue.has(name) and os.sep in name:
+            study = name.rpartition("/")[0]
+            near = nearest(study, filter(catalogue.is_study, catalogue.set_ids()))
+            if near and not _folder(name, folder).exists():
+                raise ConfigError(f"{told} is neither a folder nor an arm of a study.{near}")
             found.append(name)
             continue
         try:
@@ -65,8 +73,17 @@ def with_teachers(
                 ("an ensemble", "members") if teacher.settings.ensemble else ("a study", "arms")
             )
             raise ConfigError(f"{told} is {kind}; name its {parts}.")
-        found.append(with_teachers(teacher, catalogue, find, overrides=shared, students=students))
+        found.append(
+            with_teachers(
+                teacher, catalogue, find, overrides=shared, folder=folder, students=students
+            )
+        )
     return replace(student, teachers=tuple(found))
+
+
+def _folder(name: str, folder: Path) -> Path:
+    """The folder of a run that is named itself; a link, such as ``latest``, is followed."""
+    return (folder / Path(name).expanduser()).resolve()
 
 
 def _is_shared(override: str) -> bool:
@@ -95,7 +112,7 @@ def teachers_of(runs: "Runs", student: Resolved, seed: int) -> tuple[Teacher, ..
 
 def _teacher(runs: "Runs", student: Resolved, one: Resolved | str, seed: int) -> Teacher:
     if isinstance(one, str):
-        return Teacher(one, runs.script.folder / Path(one).expanduser())
+        return Teacher(one, _folder(one, runs.script.folder))
     one = _comparable(runs, student, one)
     return Teacher(one.settings.set_id, runs.folder(one, seed), _command(runs, one, seed))
 

@@ -85,6 +85,8 @@ class Teacher:
         return ValidationSettings.model_validate(told["dataset"]["validation"])
 
     def _missing(self, folder: Path, command: str) -> UserError:
+        if not command and not self.folder.exists():
+            return UserError(f"{SETTING}: {self.name} is neither a set nor a folder ({folder}).")
         mend = f"train it with `{command}`" if command else "name the folder of a finished run"
         return UserError(f"{SETTING}: there is no finished run of {self.name} in {folder}; {mend}.")
 

@@ -46,6 +46,7 @@ class Toy:
         self.made.append(set_id)
         self.folders[set_id] = run.folder
         self.taught[set_id] = [teacher.folder.parent.name for teacher in job.teachers]
+        self.named = [teacher.folder.name for teacher in job.teachers][:1]
         self._write_model(job, run.folder)
         results = Results(
             set_id=set_id, description="", data=run.data, data_identity=run.identity,
@@ -192,10 +193,13 @@ def test_all_labelled_clips_are_divided_as_for_the_teacher(toy, refused):
 
 def test_a_folder_of_a_run_may_teach(toy, refused):
     assert toy("-s", "big", "--seed", "9") == 0
-    place = toy.folders["big"].relative_to(toy.folder)
+    latest = toy.folders["big"].with_name("latest")
+    latest.symlink_to(toy.folders["big"].name)
+    place = latest.relative_to(toy.folder)
     toy.add(f"{{set_id: led, based_on: toy, {TAUGHT.format(place)}}}")
     assert toy("-s", "led") == 0
     assert toy.taught["led"] == ["big"]
+    assert toy.named == [toy.folders["big"].name]  # not where a link points later
     (toy.folders["big"] / "results.json").unlink()
     assert "name the folder of a finished run" in refused("-s", "led")
 
@@ -221,6 +225,8 @@ def test_members_of_an_ensemble_have_teachers(toy, refused):
         ("bgi", "there is no set 'bgi'. Did you mean 'big'?"),
         ("both", "both is an ensemble; name its members."),
         ("arms", "arms is a study; name its arms."),
+        ("arm/two", "arm/two is neither a folder nor an arm of a study. Did you mean 'arms'?"),
+        ("runs/none", "runs/none is neither a set nor a folder ("),
         ("foreign", "set foreign belongs to other.py"),
         ("led", "led learns from itself: led <- led; leave it out."),
         ("round", "led learns from itself: led <- round <- led; leave it out."),
