@@ -94,9 +94,14 @@ class Teachers:
                 jobs=self.job.settings.pipeline.jobs,
                 progress=progress,
             )
+        reasons = {bad.name: bad.reason for bad in store.bad}
         for clip in clips:
             if not store.contains(clip):
-                raise DataError(f"{clip.name}: cannot be used by the teacher {path}; replace it.")
+                reason = reasons.get(clip.name, "it is not among the clips of the data set.")
+                raise DataError(
+                    f"{clip.name}: cannot be used by the teacher {path}: {reason} Or "
+                    f"leave the teacher out of {SETTING}."
+                )
         names = [clip.name for clip in clips]
         key = digest([model_identity(path), store.key, names], length=16)
         saved = self.job.cache / "teachers" / f"{key}.npz"

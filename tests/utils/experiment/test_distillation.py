@@ -17,7 +17,7 @@ from utils.experiment.distillation import Teachers, teachers_note
 from utils.experiment.facts import metadata_of
 from utils.experiment.learning import ClipFeatures, Learning, stored, waveform_of
 from utils.experiment.teachers import Teacher
-from utils.features import Normaliser, from_settings
+from utils.features import BadClip, Normaliser, extract, from_settings
 from utils.targets import encode
 
 TAUGHT = DistillationSettings(teachers=("big",), temperature=2.0, weight=0.5)
@@ -183,12 +183,19 @@ def test_answers_stay_where_a_step_is_for_some_devices(student, teachers):
         assert set(targets) == {LABELS, TEACHER}
 
 
-def test_a_clip_that_a_teacher_cannot_use_is_named(student, teachers):
+def test_a_clip_that_a_teacher_cannot_use_is_named(student, teachers, monkeypatch):
+    def extracted(*clips, **given):
+        bad = BadClip("stranger.wav", "/x/stranger.wav: is silent; replace it.")
+        return replace(extract(*clips, **given), bad=(bad,))
+
+    monkeypatch.setattr("utils.experiment.distillation.extract", extracted)
     learning = learning_of(taught_by(student, teachers))
     stranger = replace(student.data.folds[0].train[0], name="stranger.wav")
     assert learning.teachers is not None
-    with pytest.raises(DataError, match=r"^stranger\.wav: cannot be used by the teacher"):
+    with pytest.raises(DataError, match=r"^stranger\.wav: cannot be used by the teacher") as told:
         learning.teachers.beside(np.zeros((1, 3)), [stranger])
+    words = "/x/stranger.wav: is silent; replace it. Or leave the teacher out of training.dist"
+    assert words in str(told.value)
 
 
 ANSWERS = {
