@@ -23,7 +23,6 @@ from utils.experiment import (
     finish_labels,
     label_files,
     load_clips_to_submit,
-    require_answers,
     submit,
 )
 from utils.report.results import Results
@@ -60,7 +59,6 @@ def score(job: Job, predictions: Predictions, bootstrap: int) -> SceneScores:
 
 def evaluate(job: Job, run: Run) -> Results:
     """Develop; then train on all labelled clips and pack the answers to the evaluation set."""
-    require_answers(job, "all_data")
     evaluation = load_clips_to_submit(job)
     experiment, results = run_development(job, run)
     submit(experiment, results, evaluation)
@@ -77,6 +75,7 @@ SCRIPT = cli.Script(
     predict=label_files,
     score=partial(cli.score_labels, score=score),
     demo=demo.make,
+    submits=True,
 )
 
 if __name__ == "__main__":

@@ -84,10 +84,12 @@ class Student(keras.Model):
 
     It computes as the network alone does, and has its weights in its order. While it is trained, an
     epoch also reports ``label_loss`` and ``distillation_loss``; on clips without teachers (targets
-    that are no mapping), as in validation, its loss is the network's own.
+    that are no mapping), as in validation, its loss is the network's own. In mixed precision the
+    network's last layer computes as its weights are stored: the gradient of the loss holds 1/p,
+    which is infinite for a small p in float16.
 
     Args:
-        network: its output is a softmax (batch, classes).
+        network: its output is a softmax (batch, classes), in the last layer.
         temperature: of the loss.
         weight: of the loss.
 
@@ -96,6 +98,9 @@ class Student(keras.Model):
 
     def __init__(self, network: keras.Model, *, temperature: float, weight: float) -> None:
         super().__init__(name=f"{network.name}_student")
+        last = network.layers[-1]
+        if last.compute_dtype != last.variable_dtype:
+            last.dtype_policy = last.variable_dtype
         self.network, self.temperature, self.weight = network, temperature, weight
         self.means = {name: keras.metrics.Mean(name=name) for name in PARTS}
         self.judged = False

@@ -139,3 +139,25 @@ def test_without_labels_it_learns_what_the_teacher_says(clips):
     fitted(student, features, targets, labels, epochs=40)
     said = student.network.predict(features, verbose=0).argmax(axis=1)
     np.testing.assert_array_equal(said, other.argmax(axis=1))
+
+
+def test_in_half_precision_the_gradient_is_finite(clips):
+    """A class that the student excludes and the teacher does not: 1/p is beyond float16."""
+    features, labels, _ = clips
+    teacher = np.full_like(labels, 1 / CLASSES)
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        student = Student(network(), temperature=2.0, weight=1.0)
+        student.compile(optimizer="sgd", loss="categorical_crossentropy", jit_compile=False)
+    finally:
+        keras.config.set_dtype_policy(before)
+    last = student.network.layers[-1]
+    last.bias.assign([0.0, 16.0, 0.0])
+    assert student.network.layers[0].compute_dtype == "float16"
+    with tf.GradientTape() as tape:
+        said = student(features, training=False)
+        loss = student.compute_loss(features, {LABELS: labels, TEACHER: teacher}, said)
+    assert float(np.min(said)) < 1e-5
+    for gradient in tape.gradient(loss, student.trainable_variables):
+        assert np.isfinite(gradient).all()

@@ -110,7 +110,8 @@ def _resolver(
 
     def resolve(set_id: str, *more: str) -> "Resolved":
         given = [*arguments.override, *more]
-        return with_teachers(find(set_id, given), catalogue, find, overrides=given)
+        one = find(set_id, given)
+        return with_teachers(one, catalogue, find, overrides=given, folder=script.folder)
 
     return resolve
 

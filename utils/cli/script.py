@@ -63,6 +63,7 @@ class Script:
         combine: scores the ensemble of sets that were run; None where a task has no ensembles.
         predicted: where ``predict`` writes without ``-o``.
         demo_names: values of ``dataset.name`` that can read the demo; empty: not checked.
+        submits: whether ``evaluate`` trains a network on all labelled clips after the folds.
     """
 
     name: str
@@ -79,3 +80,4 @@ class Script:
     combine: Callable[[Job, Run, Sequence[Member]], Results] | None = None
     predicted: Path = Path("predictions.csv")
     demo_names: tuple[str, ...] = ()
+    submits: bool = False

@@ -2,15 +2,17 @@
 
 import os
 import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from utils import config
 from utils.config import Catalogue, Resolved
+from utils.config.data_sections import ValidationSettings
+from utils.config.places import nearest
 from utils.errors import ConfigError, UserError
-from utils.experiment.teachers import SETTING, Teacher, model_identity
+from utils.experiment.teachers import ALL_DATA, SETTING, Teacher, model_identity
 
 if TYPE_CHECKING:
     from utils.cli.runs import Plan, Runs
@@ -28,6 +30,7 @@ def with_teachers(
     find: Find,
     *,
     overrides: Sequence[str],
+    folder: Path = Path(),
     students: tuple[str, ...] = (),
 ) -> Resolved:
     """A set with its teachers, and these with theirs.
@@ -37,10 +40,12 @@ def with_teachers(
         catalogue: of all sets.
         find: resolves one of them.
         overrides: of the command; a teacher is as its set says, but for those of ``SHARED``.
+        folder: of the script, where relative folders of teachers begin.
         students: that the set is a teacher of.
 
     Raises:
-        ConfigError: for a teacher that is no set and no folder, or has no network of its own.
+        ConfigError: for a teacher that is no set and no folder (one that is just missing is refused
+            where it is needed), or has no network of its own.
     """
     settings, students = student.settings, (*students, student.settings.set_id)
     if settings.training.distillation is None:
@@ -53,6 +58,10 @@ def with_teachers(
             chain = " <- ".join((*students, name))
             raise ConfigError(f"{told} learns from itself: {chain}; leave it out.")
         if not catalogue.has(name) and os.sep in name:
+            study = name.rpartition("/")[0]
+            near = nearest(study, filter(catalogue.is_study, catalogue.set_ids()))
+            if near and not _folder(name, folder).exists():
+                raise ConfigError(f"{told} is neither a folder nor an arm of a study.{near}")
             found.append(name)
             continue
         try:
@@ -64,8 +73,17 @@ def with_teachers(
                 ("an ensemble", "members") if teacher.settings.ensemble else ("a study", "arms")
             )
             raise ConfigError(f"{told} is {kind}; name its {parts}.")
-        found.append(with_teachers(teacher, catalogue, find, overrides=shared, students=students))
+        found.append(
+            with_teachers(
+                teacher, catalogue, find, overrides=shared, folder=folder, students=students
+            )
+        )
     return replace(student, teachers=tuple(found))
+
+
+def _folder(name: str, folder: Path) -> Path:
+    """The folder of a run that is named itself; a link, such as ``latest``, is followed."""
+    return (folder / Path(name).expanduser()).resolve()
 
 
 def _is_shared(override: str) -> bool:
@@ -78,7 +96,8 @@ def _is_shared(override: str) -> bool:
 def teachers_of(runs: "Runs", student: Resolved, seed: int) -> tuple[Teacher, ...]:
     """Runs that a run of a set learns from; they may be missing.
 
-    A teacher that the command runs itself is that run, with all its overrides.
+    A teacher of a set that the command runs is itself one of these runs, with all overrides, where
+    the command names it. A teacher's teachers are as they were when that run was made.
 
     Args:
         runs: of the command.
@@ -93,15 +112,16 @@ def teachers_of(runs: "Runs", student: Resolved, seed: int) -> tuple[Teacher, ..
 
 def _teacher(runs: "Runs", student: Resolved, one: Resolved | str, seed: int) -> Teacher:
     if isinstance(one, str):
-        return Teacher(one, runs.script.folder / Path(one).expanduser())
-    set_id, one = one.settings.set_id, _comparable(runs, student, one)
-    return Teacher(set_id, runs.folder(one, seed), _command(runs, set_id, seed))
+        return Teacher(one, _folder(one, runs.script.folder))
+    one = _comparable(runs, student, one)
+    return Teacher(one.settings.set_id, runs.folder(one, seed), _command(runs, one, seed))
 
 
 def _comparable(runs: "Runs", student: Resolved, one: Resolved) -> Resolved:
     """A teacher as the command has it, if that is of the student's data."""
     set_id = one.settings.set_id
-    one = runs.asked.get(set_id, one)
+    if _is_asked(runs, student):
+        one = runs.asked.get(set_id, one)
     if runs.data(one)[1].identity != runs.data(student)[1].identity:
         raise UserError(
             f"set {student.settings.set_id}: its teacher {set_id} learns from other clips, or from "
@@ -110,10 +130,15 @@ def _comparable(runs: "Runs", student: Resolved, one: Resolved) -> Resolved:
     return one
 
 
-def _command(runs: "Runs", set_id: str, seed: int) -> str:
+def _is_asked(runs: "Runs", one: Resolved) -> bool:
+    """Whether the command runs a set just so, not another version of it."""
+    return runs.asked.get(one.settings.set_id) == one
+
+
+def _command(runs: "Runs", one: Resolved, seed: int) -> str:
     """The command that makes the run of a teacher, as far as it differs from the usual one."""
-    asked = runs.arguments
-    overrides = asked.override if set_id in runs.asked else filter(_is_shared, asked.override)
+    asked, set_id = runs.arguments, one.settings.set_id
+    overrides = asked.override if _is_asked(runs, one) else filter(_is_shared, asked.override)
     options = {"--data": asked.data, "-p": asked.param_file}
     words = ["python", f"{runs.script.name}.py", "-s", set_id, "--seed", str(seed)]
     words += [str(word) for pair in options.items() if pair[1] is not None for word in pair]
@@ -128,31 +153,58 @@ def identities(runs: "Runs", student: Resolved, seed: int) -> list[list[str]]:
         UserError: for a run that is missing or of other data; it says how to make it.
     """
     places = _places(runs, student)
-    return [
-        [model_identity(teacher.model(place)) for place in places]
-        for teacher in (_required(runs, student, one, seed) for one in student.teachers)
-    ]
+    found = (_required(runs, student, one, seed, places) for one in student.teachers)
+    return [[model_identity(teacher.model(place)) for place in places] for teacher in found]
 
 
 def require_before(runs: "Runs", plans: "Sequence[Plan]") -> None:
     """Refuse a command before its first run where a later one would lack a teacher.
 
     Raises:
-        UserError: for a teacher that is neither there nor made by an earlier set of the command.
+        UserError: for a teacher that is neither there nor made by an earlier set of the command,
+            and, where all labelled clips are learnt, one that divided them in another way.
     """
     coming: set[tuple[str, int]] = set()
     for plan in plans:
         for arm in plan.arms:
             _refuse_hidden(runs, arm.settings.set_id, arm)
         for one, seed in _in_order(runs, plan):
+            places = [*_places(runs, one), *([ALL_DATA] if _submits(runs) else [])]
             for teacher in one.teachers:
-                if isinstance(teacher, Resolved):
-                    _comparable(runs, one, teacher)
-                    if (teacher.settings.set_id, seed) in coming:
-                        continue
-                _required(runs, one, teacher, seed)
+                _require_one(runs, one, teacher, seed, places, coming)
             if not plan.is_study:  # whose runs may have other rates, or end with their training
                 coming.add((one.settings.set_id, seed))
+
+
+def _require_one(
+    runs: "Runs",
+    student: Resolved,
+    teacher: Resolved | str,
+    seed: int,
+    places: Sequence[str],
+    coming: Collection[tuple[str, int]],
+) -> None:
+    """Refuse a teacher that is not there and is not coming, or that learnt other clips."""
+    submits = _submits(runs)
+    if isinstance(teacher, Resolved):
+        _comparable(runs, student, teacher)
+        if submits:
+            validation = teacher.settings.dataset.validation
+            _require_division(student, teacher.settings.set_id, validation)
+        if (teacher.settings.set_id, seed) in coming:
+            return
+    found = _required(runs, student, teacher, seed, places)
+    if submits and isinstance(teacher, str):
+        _require_division(student, teacher, found.validation)
+
+
+def _require_division(student: Resolved, name: str, validation: ValidationSettings) -> None:
+    """Refuse a teacher that learnt clips by which its student is chosen, of all labelled ones."""
+    if validation != student.settings.dataset.validation:
+        raise UserError(
+            f"set {student.settings.set_id}: its teacher {name} divides the clips of the network "
+            "that learns all labelled ones by another dataset.validation; give both the same."
+        )
 
 
 def _refuse_hidden(runs: "Runs", arm: str, student: Resolved) -> None:
@@ -181,11 +233,12 @@ def _in_order(runs: "Runs", plan: "Plan") -> Iterator[tuple[Resolved, int]]:
             yield one, seed
 
 
-def _required(runs: "Runs", student: Resolved, one: Resolved | str, seed: int) -> Teacher:
-    """A run that is finished and of the student's data."""
+def _required(
+    runs: "Runs", student: Resolved, one: Resolved | str, seed: int, places: Sequence[str]
+) -> Teacher:
+    """A run that is finished and of the student's data, with a network in each place."""
     teacher = _teacher(runs, student, one, seed)
-    identity = runs.data(student)[1].identity
-    teacher.require(identity=identity, places=_places(runs, student))
+    teacher.require(identity=runs.data(student)[1].identity, places=places)
     return teacher
 
 
@@ -193,3 +246,8 @@ def _places(runs: "Runs", student: Resolved) -> list[str]:
     """Sub-folders of the folds of a run."""
     folds = runs.data(student)[1].folds
     return [fold.name for fold in folds] if len(folds) > 1 else [""]
+
+
+def _submits(runs: "Runs") -> bool:
+    """Whether each set of the command trains a network on all labelled clips too."""
+    return runs.script.submits and runs.arguments.mode == "eval"

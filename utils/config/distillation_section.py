@@ -10,7 +10,9 @@ class DistillationSettings(Section):
 
     teachers: Many[str] = Field(
         description="sets whose runs with the same data and seed are the teachers, or folders of "
-        "finished runs of the same data, with a `/`; several are averaged (their logits)"
+        "finished runs of the same data, with a `/`, relative to the script; several are averaged "
+        "(their logits). An --override changes a teacher only where the same command trains it, "
+        "but for dataset, training.folds and paths"
     )
     temperature: Positive = Field(
         2.0, description="T, by which logits of teachers and network are divided"

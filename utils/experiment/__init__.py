@@ -2,7 +2,6 @@
 
 from utils.experiment.checks import check_clips, check_events
 from utils.experiment.clips import ClipExperiment
-from utils.experiment.distillation import require_answers
 from utils.experiment.ensemble import Ensemble, Member, keep, read_member
 from utils.experiment.event_labels import detect_files
 from utils.experiment.events import Detections, EventExperiment
@@ -34,7 +33,6 @@ __all__ = [
     "load_clips_to_submit",
     "publish",
     "read_member",
-    "require_answers",
     "score_folder",
     "separate_files",
     "submit",

@@ -16,6 +16,7 @@ from utils.experiment.fold import FoldExperiment
 from utils.experiment.job import Job
 from utils.experiment.learning import ClipFeatures, needs_waveforms, stored, waveform_of
 from utils.experiment.records import read_best_epoch, read_history
+from utils.experiment.teachers import ALL_DATA
 from utils.features import BadClip, from_settings
 from utils.inference import load_keras
 from utils.report import html
@@ -110,12 +111,12 @@ class ClipExperiment:
         Args:
             evaluation: clips without labels.
         """
-        data, place = self.job.data, self.run.place("all_data")
+        data, place = self.job.data, self.run.place(ALL_DATA)
         train, validation = split_validation(data.clips, self.job.settings.dataset.validation)
         with place.stage("features"):
             labelled = self._extract(data.clips, learnt=set(train))
             unlabelled = self._extract(evaluation, learnt=())
-        fold = Fold("all_data", train, validation, tuple(evaluation))
+        fold = Fold(ALL_DATA, train, validation, tuple(evaluation))
         experiment = FoldExperiment(self.job, fold, labelled, place, test_features=unlabelled)
         experiment.check_parts()
         return experiment

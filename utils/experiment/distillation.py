@@ -71,7 +71,8 @@ class Teachers:
             clips: training clips of the fold.
 
         Raises:
-            DataError: for a clip whose audio a teacher's front end cannot use.
+            DataError: for a clip whose audio a teacher's front end cannot use, and for an answer
+                that is no probabilities.
         """
         from models.distillation import softened
 
@@ -94,14 +95,21 @@ class Teachers:
                 jobs=self.job.settings.pipeline.jobs,
                 progress=progress,
             )
+        reasons = {bad.name: bad.reason for bad in store.bad}
         for clip in clips:
             if not store.contains(clip):
-                raise DataError(f"{clip.name}: cannot be used by the teacher {path}; replace it.")
+                reason = reasons.get(clip.name, "it is not among the clips of the data set.")
+                raise DataError(
+                    f"{clip.name}: cannot be used by the teacher {path}: {reason} Or "
+                    f"leave the teacher out of {SETTING}."
+                )
         names = [clip.name for clip in clips]
         key = digest([model_identity(path), store.key, names], length=16)
         saved = self.job.cache / "teachers" / f"{key}.npz"
         if saved.exists():
-            return load_arrays(saved)["probabilities"]
+            found = load_arrays(saved)["probabilities"]
+            _require_probabilities(found, names, path)
+            return found
         rows, parts = store.rows(clips), []
         with bar(self.job.console, "  clips for the teacher") as progress:
             for first in range(0, len(rows), _BLOCK):
@@ -111,6 +119,7 @@ class Teachers:
                 parts.append(whole.predictor(np.asarray(features)))
                 progress(min(first + _BLOCK, len(rows)), len(rows))
         found = np.concatenate(parts)
+        _require_probabilities(found, names, path)
         save_arrays(saved, {"probabilities": found})
         return found
 
@@ -134,8 +143,8 @@ def require_teachable(job: Job, network: "keras.Model") -> None:
         network: built, trained or not.
 
     Raises:
-        ConfigError: for training clips that no teacher can have answered beforehand, and for a
-            network that gives no probabilities.
+        ConfigError: for training clips that no teacher can have answered beforehand, and where
+            the network or a teacher gives no probabilities.
     """
     if job.settings.training.distillation is None:
         return
@@ -144,27 +153,52 @@ def require_teachable(job: Job, network: "keras.Model") -> None:
             "training.distillation: the training clips are mixed afresh in every epoch, so no "
             "teacher can answer them once; set dataset.mixing.fresh to false, or leave it out."
         )
-    noise = np.random.default_rng(0).standard_normal((_TRIED, *network.input_shape[1:]))
-    said = np.asarray(network(noise.astype(np.float32), training=False), np.float64)
-    sums = said.reshape(_TRIED, -1).sum(axis=1)
-    if said.min() < 0 or np.abs(sums - 1.0).max() > _SUM_ERROR:
+    said = np.asarray(network(_noise(network.input_shape[1:]), training=False))
+    if (wrong := _wrong(said)) is not None:
         raise ConfigError(
             "training.distillation: what the network gives for a clip are no probabilities, they "
-            f"sum to {sums[0]:.3g}; let it end in a softmax."
+            f"{wrong[1]}; let it end in a softmax."
         )
+    place = job.data.folds[0].name if len(job.data.folds) > 1 else ""
+    for teacher in job.teachers:
+        predictor = inference.load_predictor(teacher.model(place))
+        if (wrong := _wrong(predictor(_noise(predictor.input_shape)))) is not None:
+            raise ConfigError(
+                f"{SETTING}: what {teacher.name} gives for a clip are no probabilities, they "
+                f"{wrong[1]}; name a teacher that ends in a softmax ({predictor.path})."
+            )
 
 
-def require_answers(job: Job, place: str) -> None:
-    """Refuse a set whose teachers have no network of a fold.
+def _noise(shape: Sequence[int]) -> np.ndarray:
+    """Clips by which a network is looked at, float32 (clips, *shape)."""
+    return np.random.default_rng(0).standard_normal((_TRIED, *shape)).astype(np.float32)
+
+
+def _wrong(said: np.ndarray) -> tuple[int, str] | None:
+    """The first clip whose answer is no probabilities, and why; None where all are.
 
     Args:
-        job: its set and data.
-        place: sub-folder of the fold, such as ``all_data``.
-
-    Raises:
-        UserError: with the command that trains it.
+        said: of clips (clips, ...).
     """
-    Teachers.of(job, place)
+    rows = np.asarray(said, np.float64).reshape(len(said), -1)
+    sums = rows.sum(axis=1)
+    good = (rows >= 0).all(axis=1) & (np.abs(sums - 1.0) <= _SUM_ERROR)
+    if good.all():
+        return None
+    clip = int(np.argmin(good))
+    if not np.isfinite(rows[clip]).all():
+        return clip, "are not finite"
+    summed = abs(sums[clip] - 1.0) <= _SUM_ERROR
+    return clip, "reach below 0" if summed else f"sum to {sums[clip]:.3g}"
+
+
+def _require_probabilities(found: np.ndarray, names: Sequence[str], path: Path) -> None:
+    """Refuse answers of a teacher that could not be softened."""
+    if (wrong := _wrong(found)) is not None:
+        raise DataError(
+            f"{names[wrong[0]]}: what the teacher {path} says of it are no probabilities, they "
+            f"{wrong[1]}; train it again to end in a softmax, or leave it out of {SETTING}."
+        )
 
 
 def teachers_note(job: Job) -> str | None:

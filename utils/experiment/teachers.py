@@ -6,12 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from utils.config.data_sections import ValidationSettings
+from utils.config.nodes import read_yaml
 from utils.errors import UserError
 from utils.files import digest
 from utils.inference import read_metadata
 from utils.report.results import read_results
+from utils.run import PARAMETERS
 
 SETTING = "training.distillation.teachers"
+ALL_DATA = "all_data"  # sub-folder of a run, of the network that learnt all labelled clips
 _WRITTEN = "metadata.json"  # in a .keras file: when it was written, and by which version
 
 
@@ -33,7 +37,8 @@ class Teacher:
         """Refuse a run that is not finished, or of other data.
 
         The identity of a data set holds the division of its clips. So a network of the same fold
-        has learnt the clips that its student learns, and no other ones.
+        has learnt the clips that its student learns, and no other ones. All labelled clips are
+        divided by :attr:`validation` alone.
 
         Args:
             identity: of the student's data.
@@ -66,10 +71,22 @@ class Teacher:
         path = self.folder / place / "model.keras"
         if path.is_file() and read_metadata(path) is not None:
             return path
-        mode = " -m eval" if place == "all_data" else ""
+        mode = " -m eval" if place == ALL_DATA else ""
         raise self._missing(path.parent, self.command and self.command + mode)
 
+    @property
+    def validation(self) -> ValidationSettings:
+        """How the run divides clips into those that are learnt and those that choose the epoch.
+
+        Raises:
+            ConfigError: when its parameters cannot be read.
+        """
+        told = read_yaml(self.folder / PARAMETERS)
+        return ValidationSettings.model_validate(told["dataset"]["validation"])
+
     def _missing(self, folder: Path, command: str) -> UserError:
+        if not command and not self.folder.exists():
+            return UserError(f"{SETTING}: {self.name} is neither a set nor a folder ({folder}).")
         mend = f"train it with `{command}`" if command else "name the folder of a finished run"
         return UserError(f"{SETTING}: there is no finished run of {self.name} in {folder}; {mend}.")
 

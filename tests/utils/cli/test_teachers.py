@@ -47,10 +47,8 @@ class Toy:
         self.made.append(set_id)
         self.folders[set_id] = run.folder
         self.taught[set_id] = [teacher.folder.parent.name for teacher in job.teachers]
-        with zipfile.ZipFile(run.folder / "model.keras", "w") as file:
-            file.writestr("model.weights.h5", self.weights)
-        told = Metadata(set_id, job.data.classes, {}, {}, None, job.data.name, (0.0,), 1.0)
-        write_metadata(run.folder / "model.keras", told)
+        self.named = [teacher.folder.name for teacher in job.teachers][:1]
+        self._write_model(job, run.folder)
         results = Results(
             set_id=set_id, description="", data=run.data, data_identity=run.identity,
             demo=False, seed=job.settings.seed, commit="", versions={}, stages={}, scores={},
@@ -58,11 +56,25 @@ class Toy:
         write_results(run.folder / "results.json", results)
         return results
 
+    def _write_model(self, job, folder):
+        folder.mkdir(exist_ok=True)
+        with zipfile.ZipFile(folder / "model.keras", "w") as file:
+            file.writestr("model.weights.h5", self.weights)
+        told = Metadata(
+            job.settings.set_id, job.data.classes, {}, {}, None, job.data.name, (0.0,), 1.0
+        )
+        write_metadata(folder / "model.keras", told)
+
+    def evaluate(self, job, run):
+        results = self.develop(job, run)
+        self._write_model(job, run.folder / "all_data")
+        return results
+
     def __call__(self, *arguments) -> int:
-        nothing = dict.fromkeys(("evaluate", "predict", "score", "demo"))
+        nothing = dict.fromkeys(("predict", "score", "demo"))
         script = Script(
             name="toy", title="", folder=self.folder, check=lambda job: None,
-            develop=self.develop, **nothing,
+            develop=self.develop, evaluate=self.evaluate, submits=True, **nothing,
         )  # fmt: skip
         return main(script, [*map(str, arguments), "--data", str(self.folder)])
 
@@ -145,12 +157,50 @@ def test_overrides_are_the_students_unless_the_command_trains_its_teacher(toy, r
     assert toy.made == ["big", "small", "big", "small"]
 
 
+def test_a_teacher_that_the_command_does_not_run_keeps_its_own_teacher(toy, refused):
+    assert toy("-s", "big,small") == 0
+    assert toy("-s", "big,tiny", "--override", "training.epochs=8") == 0
+    assert toy.made == ["big", "small", "big", "tiny"]
+    said = refused("-s", "big,tiny", "--seed", "6", "--override", "training.epochs=8")
+    first = f"train it with `python toy.py -s big --seed 6 --data {toy.folder}`."
+    assert first in said
+    assert toy("-s", "big,small", "--seed", "6") == 0
+    assert toy("-s", "big,tiny", "--seed", "6", "--override", "training.epochs=8") == 0
+
+
+def test_a_submission_needs_teachers_of_all_clips_before_the_first_set_is_run(toy, refused):
+    assert toy("-s", "big") == 0
+    said = refused("-m", "eval", "-s", "divided,small")
+    assert f"all_data; train it with `python toy.py -s big --seed 0 --data {toy.folder} -m" in said
+    assert toy("-s", "small") == 0
+    student = toy.folders["small"]
+    assert toy("-m", "eval", "-s", "big,small") == 0
+    assert toy.folders["small"] == student
+
+
+def test_all_labelled_clips_are_divided_as_for_the_teacher(toy, refused):
+    """Clips by which a student is chosen are not those that its teacher learnt."""
+    toy.add("{set_id: halved, based_on: big, dataset: {validation: {amount: 0.5}}}")
+    toy.add(f"{{set_id: led, based_on: toy, {TAUGHT.format('halved')}}}")
+    assert toy("-s", "halved,led") == 0  # the folds are the data set's own
+    said = refused("-m", "eval", "-s", "halved,led")
+    assert said.startswith("error: set led: its teacher halved divides the clips of the network")
+    assert toy("-m", "eval", "-s", "halved") == 0
+    place = toy.folders["halved"].relative_to(toy.folder)
+    toy.add(f"{{set_id: named, based_on: toy, {TAUGHT.format(place)}}}")
+    assert f"its teacher {place} divides" in refused("-m", "eval", "-s", "named")
+    assert toy("-m", "eval", "-s", "named", "--override", "dataset.validation.amount=0.5") == 0
+
+
 def test_a_folder_of_a_run_may_teach(toy, refused):
     assert toy("-s", "big", "--seed", "9") == 0
-    place = toy.folders["big"].relative_to(toy.folder)
+    latest = toy.folders["big"].with_name("latest")
+    latest.symlink_to(toy.folders["big"].name)
+    place = latest.relative_to(toy.folder)
     toy.add(f"{{set_id: led, based_on: toy, {TAUGHT.format(place)}}}")
     assert toy("-s", "led") == 0
     assert toy.taught["led"] == ["big"]
+    assert toy.named == [toy.folders["big"].name]  # not where a link points later
     (toy.folders["big"] / "results.json").unlink()
     assert "name the folder of a finished run" in refused("-s", "led")
 
@@ -176,6 +226,8 @@ def test_members_of_an_ensemble_have_teachers(toy, refused):
         ("bgi", "there is no set 'bgi'. Did you mean 'big'?"),
         ("both", "both is an ensemble; name its members."),
         ("arms", "arms is a study; name its arms."),
+        ("arm/two", "arm/two is neither a folder nor an arm of a study. Did you mean 'arms'?"),
+        ("runs/none", "runs/none is neither a set nor a folder ("),
         ("foreign", "set foreign belongs to other.py"),
         ("led", "led learns from itself: led <- led; leave it out."),
         ("round", "led learns from itself: led <- round <- led; leave it out."),

@@ -11,11 +11,11 @@ from utils.config.distillation_section import DistillationSettings
 from utils.config.schema import MixingSettings, Settings
 from utils.errors import ConfigError, DataError, UserError
 from utils.experiment import check_clips
-from utils.experiment.distillation import Teachers, require_answers, teachers_note
+from utils.experiment.distillation import Teachers, teachers_note
 from utils.experiment.facts import metadata_of
 from utils.experiment.learning import ClipFeatures, Learning, stored, waveform_of
 from utils.experiment.teachers import Teacher
-from utils.features import Normaliser, from_settings
+from utils.features import BadClip, Normaliser, extract, from_settings
 from utils.targets import DEVICE, LABELS, TEACHER, encode
 
 TAUGHT = DistillationSettings(teachers=("big",), temperature=2.0, weight=0.5)
@@ -70,6 +70,13 @@ def teachers(student, tmp_path, monkeypatch):
 
 def taught_by(student, teachers):
     return replace(student, teachers=teachers)
+
+
+def with_softmax(student):
+    softmax = student.settings.model.model_copy(
+        update={"layers": ["Flatten", {"Dense": {"units": 3, "activation": "softmax"}}]}
+    )
+    return replace(student, settings=student.settings.model_copy(update={"model": softmax}))
 
 
 def learning_of(job, *, place=""):
@@ -174,18 +181,48 @@ def test_answers_stay_where_a_step_is_for_some_devices(student, teachers):
         assert set(targets) == {LABELS, TEACHER}
 
 
-def test_a_clip_that_a_teacher_cannot_use_is_named(student, teachers):
+def test_a_clip_that_a_teacher_cannot_use_is_named(student, teachers, monkeypatch):
+    def extracted(*clips, **given):
+        bad = BadClip("stranger.wav", "/x/stranger.wav: is silent; replace it.")
+        return replace(extract(*clips, **given), bad=(bad,))
+
+    monkeypatch.setattr("utils.experiment.distillation.extract", extracted)
     learning = learning_of(taught_by(student, teachers))
     stranger = replace(student.data.folds[0].train[0], name="stranger.wav")
     assert learning.teachers is not None
-    with pytest.raises(DataError, match=r"^stranger\.wav: cannot be used by the teacher"):
+    with pytest.raises(DataError, match=r"^stranger\.wav: cannot be used by the teacher") as told:
         learning.teachers.beside(np.zeros((1, 3)), [stranger])
+    words = "/x/stranger.wav: is silent; replace it. Or leave the teacher out of training.dist"
+    assert words in str(told.value)
+
+
+ANSWERS = {
+    "are not finite": (np.nan, 0.5, 0.5),
+    "sum to 1.5": (0.75, 0.5, 0.25),
+    "reach below 0": (1.5, -0.5, 0.0),
+}
+
+
+@pytest.mark.parametrize("words", ANSWERS)
+def test_answers_that_are_no_probabilities_are_refused(student, teachers, monkeypatch, words):
+    def predict(self, features):
+        return (np.array([(0.5, 0.5, 0.0), *[ANSWERS[words]] * (len(features) - 1)], np.float32),)
+
+    monkeypatch.setattr(Told, "_predict", predict)
+    second = student.data.folds[0].train[1].name
+    told = rf"^{second}: what the teacher .*big.model\.keras says .* they {words}; train it again"
+    with pytest.raises(DataError, match=told):
+        _ = learning_of(taught_by(student, teachers)).source
+    assert not list((student.cache / "teachers").glob("*"))
+    data = replace(student.data, folds=student.data.folds[:1])
+    job = replace(with_softmax(student), data=data, teachers=teachers)
+    with pytest.raises(ConfigError, match=f"what big gives for a clip are no prob.*they {words}; "):
+        check_clips(job)  # before any features
 
 
 def test_a_fold_that_a_teacher_lacks_is_refused(student, teachers):
-    require_answers(taught_by(student, teachers), "")
-    with pytest.raises(UserError, match=r"no finished run of big in .*all_data"):
-        require_answers(taught_by(student, teachers), "all_data")
+    with pytest.raises(UserError, match=r"no finished run of big in .*fold3"):
+        Teachers.of(taught_by(student, teachers), "fold3")
 
 
 def test_the_report_tells_who_taught(student, teachers, job):
@@ -197,14 +234,10 @@ def test_the_report_tells_who_taught(student, teachers, job):
 
 def test_clips_that_are_mixed_afresh_have_no_answers(student):
     mixing = MixingSettings(words=2, train=16)
-    softmax = student.settings.model.model_copy(
-        update={"layers": ["Flatten", {"Dense": {"units": 3, "activation": "softmax"}}]}
-    )
-    settings = student.settings.model_copy(update={"model": softmax})
-    job = replace(student, data=replace(student.data, mixing=mixing), settings=settings)
+    job = with_softmax(student)
     with pytest.raises(ConfigError, match=r"^training\.distillation: .* mixed afresh in every"):
-        check_clips(job)
-    check_clips(replace(job, data=student.data))
+        check_clips(replace(job, data=replace(student.data, mixing=mixing)))
+    check_clips(job)
 
 
 def test_a_network_without_a_softmax_is_refused(student):

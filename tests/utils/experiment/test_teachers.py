@@ -91,6 +91,10 @@ def test_the_network_of_all_data_is_made_by_another_mode(teacher):
 
 
 def test_of_a_folder_no_command_is_known(tmp_path):
-    named = Teacher("runs/none", tmp_path / "runs" / "none")
+    folder = tmp_path / "runs" / "none"
+    named = Teacher("runs/none", folder)
+    with pytest.raises(UserError, match=r"runs/none is neither a set nor a folder \(.*none\)\.$"):
+        named.require(identity="abc", places=("",))
+    folder.mkdir(parents=True)
     with pytest.raises(UserError, match=r"runs/none; name the folder of a finished run\.$"):
         named.require(identity="abc", places=("",))
