@@ -98,9 +98,9 @@ class Student(keras.Model):
 
     def __init__(self, network: keras.Model, *, temperature: float, weight: float) -> None:
         super().__init__(name=f"{network.name}_student")
-        last = network.layers[-1]
-        if last.compute_dtype != last.variable_dtype:
-            last.dtype_policy = last.variable_dtype
+        for last in network.layers[-1:]:  # a simulated int8 file has none
+            if last.compute_dtype != last.variable_dtype:
+                last.dtype_policy = last.variable_dtype
         self.network, self.temperature, self.weight = network, temperature, weight
         self.means = {name: keras.metrics.Mean(name=name) for name in PARTS}
         self.judged = False

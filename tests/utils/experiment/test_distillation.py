@@ -10,10 +10,11 @@ from utils import inference, pipeline
 from utils.config.distillation_section import DistillationSettings
 from utils.config.schema import MixingSettings, Settings
 from utils.errors import ConfigError, DataError, UserError
-from utils.experiment import check_clips
+from utils.experiment import ClipExperiment, check_clips
 from utils.experiment.distillation import Teachers, teachers_note
 from utils.experiment.facts import metadata_of
 from utils.experiment.learning import ClipFeatures, Learning, stored, waveform_of
+from utils.experiment.records import read_history
 from utils.experiment.teachers import Teacher
 from utils.features import BadClip, Normaliser, extract, from_settings
 from utils.targets import DEVICE, LABELS, TEACHER, encode
@@ -223,6 +224,35 @@ def test_answers_that_are_no_probabilities_are_refused(student, teachers, monkey
 def test_a_fold_that_a_teacher_lacks_is_refused(student, teachers):
     with pytest.raises(UserError, match=r"no finished run of big in .*fold3"):
         Teachers.of(taught_by(student, teachers), "fold3")
+
+
+def test_each_fold_and_its_compression_learn_from_the_fold_of_each_teacher(
+    student, teachers, open_folder, monkeypatch
+):
+    """Of clips held out of all folds, and of those that choose the epoch, no teacher is asked."""
+    for teacher in teachers:
+        for place in ("fold1", "fold2"):
+            path = teacher.folder / place / "model.keras"
+            path.parent.mkdir()
+            path.touch()
+            inference.write_metadata(path, inference.read_metadata(teacher.folder / "model.keras"))
+    monkeypatch.setattr("utils.experiment.distillation.model_identity", str)
+    given = student.settings.model_dump(mode="json")
+    given["training"] |= {"epochs": 2, "ema": 0.5}
+    given["compression"] = {"zeros": {"share": 0.5, "epochs": 1}}
+    job = with_softmax(replace(student, settings=Settings(**given), teachers=teachers))
+    with open_folder(job) as run:
+        experiment = ClipExperiment(job, run, score=lambda *given: None)
+        experiment.extract()
+        for fold in experiment.folds:
+            fold.train()
+            for folder in fold.trainings().values():
+                for epoch in read_history(folder):
+                    loss = 0.5 * epoch["label_loss"] + 0.5 * epoch["distillation_loss"]
+                    assert epoch["loss"] == pytest.approx(loss, rel=1e-5)
+            (kernel, _) = inference.load_keras(fold.model_path).get_weights()
+            assert (kernel == 0).mean() == pytest.approx(0.5, abs=0.01)
+    assert Told.asked == 2 * (3 + 3)
 
 
 def test_the_report_tells_who_taught(student, teachers, job):
