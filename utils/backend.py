@@ -6,6 +6,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 
 @contextmanager
@@ -32,17 +33,27 @@ def quiet_stderr() -> Iterator[None]:
             os.close(kept_descriptor)
 
 
-def start(*, deterministic: bool = True) -> tuple[str, ...]:
+def start(
+    *, deterministic: bool = True, threads: Literal["within", "between"] = "within"
+) -> tuple[str, ...]:
     """Import TensorFlow and Keras once, quietly, and set them up.
 
-    GPU memory grows as needed. With ``deterministic`` the same seed gives the same numbers on the
-    same machine, at the price of a few slower GPU kernels.
+    GPU memory grows as needed. What is set holds for the process.
+
+    Args:
+        deterministic: the same seed gives the same numbers on the same machine, at the price of a
+            few slower GPU kernels.
+        threads: ``between`` gives each operation one core, so that a loop over time is not divided
+            at each of its small steps, and as many run at the same time as there are cores. Kept as
+            it is where ``TF_NUM_INTRAOP_THREADS`` is set, and once TensorFlow has computed.
 
     Returns:
         Names of the GPUs that TensorFlow found.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    if threads == "between":
+        os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
     with quiet_stderr():
         import keras  # noqa: F401 - imported here so that its messages stay off the console
         import tensorflow as tf

@@ -71,12 +71,12 @@ def _dispatch(script: Script, arguments: "argparse.Namespace", console: "Console
     plans = [_plan(resolve, set_id) for set_id in arguments.parameter_set]
     resolved = [plan.resolved for plan in plans]
     every = [one for plan in plans if not plan.is_study for one in (*plan.members, plan.resolved)]
-    several = {one.settings.training.deterministic for one in every}
-    if len(several) > 1 and not arguments.check_only:
-        raise UserError(
-            "training.deterministic differs between these sets, and holds for the whole process; "
-            "run them one by one."
-        )
+    for key in () if arguments.check_only else ("deterministic", "threads"):
+        if len({getattr(one.settings.training, key) for one in every}) > 1:
+            raise UserError(
+                f"training.{key} differs between these sets, and holds for the whole process; "
+                "run them one by one."
+            )
     if arguments.show_parameters:
         show.parameters(console, resolved)
     elif arguments.show_results:

@@ -164,7 +164,8 @@ class Runs:
         root, data = self.data(resolved)
         for note in data.notes if notes else ():
             self.console.print(f"note: {note}", style="yellow", markup=False, soft_wrap=True)
-        backend.start(deterministic=settings.training.deterministic)
+        training = settings.training
+        backend.start(deterministic=training.deterministic, threads=training.threads)
         return Job(
             settings=settings,
             networks=resolved.models,

@@ -194,6 +194,12 @@ class TrainingSettings(Section):
         True,
         description="the same seed gives the same numbers on the same machine; excludes XLA",
     )
+    threads: Literal["within", "between"] = Field(
+        "within",
+        description="how a step uses the cores of a CPU; within: each operation is divided among "
+        "them; between: operations that do not depend on each other run at the same time, each on "
+        "one core, which suits recurrent layers; the last digits hang on it",
+    )
     mixed_precision: Literal["off", "mixed_float16", "mixed_bfloat16"] = Field(
         "off", description="Keras dtype policy; pays on GPUs"
     )

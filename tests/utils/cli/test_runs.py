@@ -315,6 +315,11 @@ def test_a_script_without_ensembles_says_so_before_any_run(run, toy, capsys):
             "training: {deterministic: false}}",
             "training.deterministic differs",
         ),
+        (
+            "{set_id: x, based_on: both, ensemble: [a, y]}\n  - {set_id: y, based_on: toy, "
+            "training: {threads: between}}",
+            "training.threads differs",
+        ),
     ],
 )
 def test_members_that_cannot_be_are_a_sentence_before_any_run(
