@@ -59,7 +59,6 @@ class Complexity:
             that wait for a later layer (skip connections) are not in it.
         keras_float16_bytes: size by the rule of the DCASE 2021 challenge: every weight counts,
             2 bytes each, 4 in batch normalisation, which Keras keeps in float32.
-        keras_float16_non_zero_bytes: the same without zeros, which the 2021 limit leaves out.
         layers: layer by layer, in the order of computation.
     """
 
@@ -69,7 +68,6 @@ class Complexity:
     macs: int
     peak_activation_bytes: int
     keras_float16_bytes: int
-    keras_float16_non_zero_bytes: int
     layers: tuple[LayerComplexity, ...]
 
     @property
@@ -127,7 +125,6 @@ def count(model: "keras.Model") -> Complexity:
         macs=sum(layer.macs or 0 for layer in layers),
         peak_activation_bytes=max((_activation_bytes(call) for call in calls), default=0),
         keras_float16_bytes=sum(map(mul, values, sizes)),
-        keras_float16_non_zero_bytes=sum(map(mul, used, sizes)),
         layers=layers,
     )
 

@@ -68,7 +68,7 @@ class Asked:
     @property
     def has_diverged(self) -> bool:
         """Whether a loss was no number."""
-        return any((place / DIVERGED).exists() for place in self._places)
+        return any(any(place.glob(f"**/{DIVERGED}")) for place in self._places)
 
     @property
     def is_trained(self) -> bool:
@@ -85,7 +85,8 @@ class Asked:
         """Remove what says that something is over; the rest goes with the run that starts anew."""
         for place in self._places:
             for name in ("stages.json", "history.csv", DIVERGED, "results.json"):
-                (place / name).unlink(missing_ok=True)
+                for file in place.glob(f"**/{name}"):
+                    file.unlink()
         (self.folder / "results.json").unlink(missing_ok=True)
 
     def curve(self, metric: str) -> tuple[float, ...]:

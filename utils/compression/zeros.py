@@ -16,7 +16,8 @@ from typing import Any
 import keras
 import numpy as np
 
-EVERY = 10  # steps between two rises; the paper finds 100 to 1,000 of many more steps alike
+EVERY = 10  # most steps between two rises; the paper finds 100 to 1,000 of many more steps alike
+_RISES = 20  # at least, of few steps
 PRUNED = ("Conv1D", "Conv2D", "Conv3D", "Dense")
 
 
@@ -46,7 +47,7 @@ class MoreZeros(keras.callbacks.Callback):
     Args:
         share: of each kernel, zeros at the end.
         epochs: after which it is reached; 0: before the first step.
-        every: steps between two rises.
+        every: steps between two rises; fewer where the share would rise in less than 20 of them.
     """
 
     def __init__(self, *, share: float, epochs: int, every: int = EVERY) -> None:
@@ -73,7 +74,8 @@ class MoreZeros(keras.callbacks.Callback):
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Let weights become zero before the step."""
         step, last = self.first + batch, self.epochs * self.steps
-        if step > last or (step % self.every and step != last):
+        every = max(1, min(self.every, last // _RISES))
+        if step > last or (step % every and step != last):
             return
         share = share_at(step, last=self.share, steps=last)
         for kernel, mask in zip(self.kernels, self.masks, strict=True):

@@ -81,7 +81,10 @@ def _fewer_channels(
     assert asked.channels is not None  # noqa: S101 - for the type checker
     wide = inference.load_keras(before)
     build = partial(without_least, wide, share=asked.channels.share)
-    return train_further(learning, place, CHANNELS, build, asked.channels, normaliser=normaliser)
+    return train_further(
+        learning, place, build, asked.channels,
+        path=f"compression.{CHANNELS}", start=before, normaliser=normaliser,
+    )  # fmt: skip
 
 
 def _more_zeros(
@@ -97,7 +100,9 @@ def _more_zeros(
     wanted = asked.zeros
     assert wanted is not None  # noqa: S101 - for the type checker
     return train_further(
-        learning, place, ZEROS, partial(inference.load_keras, before), wanted,
+        learning, place, partial(inference.load_keras, before), wanted,
+        path=f"compression.{ZEROS}",
+        start=before,
         normaliser=normaliser,
         after_epoch=wanted.rise_epochs,
         callbacks=[MoreZeros(share=wanted.share, epochs=wanted.rise_epochs)],

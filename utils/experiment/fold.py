@@ -19,7 +19,7 @@ from utils.experiment.facts import file_facts, metadata_of, statistics
 from utils.experiment.job import Job
 from utils.experiment.learning import BLOCK, ClipFeatures, Learning, waveform_of
 from utils.experiment.network import build_network
-from utils.experiment.quantisation import FACTS, QAT, agreement_note, train_int8
+from utils.experiment.quantisation import FACTS, QAT, QAT_FOLDER, agreement_note, train_int8
 from utils.experiment.records import load_arrays, read_history, save_arrays, write_best_epoch
 from utils.export.samples import SUFFIX, export_samples
 from utils.features import AnyNormaliser, normaliser_of, read_features
@@ -313,9 +313,12 @@ class FoldExperiment:
         return tuple(notes)
 
     def trainings(self) -> dict[str, Path]:
-        """Folders with history.csv and training.json; the first training's has no name."""
+        """Folders with history.csv and training.json, by step; the first training has no name."""
         folder, (_, *steps) = self.place.folder, self.networks
-        return {"": folder} | {name: folder / name for name in steps}
+        further = {name: folder / name for name in steps}
+        if self.job.settings.export.qat is not None:
+            further[QAT] = folder / QAT_FOLDER
+        return {"": folder} | further
 
     @cached_property
     def normaliser(self) -> AnyNormaliser | None:

@@ -1,14 +1,15 @@
 """Trainings that follow the first one, of the same clips, with their own epochs and optimiser."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from utils import training
 from utils.config.compression_section import FurtherSettings
 from utils.config.schema import ScheduleSettings, TrainingSettings
-from utils.errors import ConfigError
+from utils.errors import ConfigError, UserError
 from utils.experiment.learning import Learning
-from utils.experiment.records import write_best_epoch
+from utils.experiment.records import network_identity, write_best_epoch
 from utils.features import AnyNormaliser
 from utils.run import Place
 
@@ -19,10 +20,11 @@ if TYPE_CHECKING:
 def train_further(
     learning: Learning,
     place: Place,
-    name: str,
     build: "Callable[[], keras.Model]",
     asked: FurtherSettings,
     *,
+    path: str,
+    start: Path,
     normaliser: AnyNormaliser | None,
     after_epoch: int = 0,
     callbacks: Sequence[Any] = (),
@@ -32,23 +34,34 @@ def train_further(
     Args:
         learning: what the network has learnt from.
         place: of the fold.
-        name: of the sub-folder with checkpoint, ``history.csv`` and ``training.json``.
         build: makes the network with the weights that it starts from.
         asked: how long, how fast.
+        path: YAML path of ``asked``; its last word names the sub-folder with checkpoint,
+            ``history.csv`` and ``training.json``.
+        start: file of the network that it starts from; a checkpoint of a training that started
+            from another one is not gone on with.
         normaliser: that the network was trained with.
         after_epoch: only epochs after this one compete for the weights that are kept.
         callbacks: as for :func:`utils.training.fit`.
+
+    Raises:
+        UserError: as :func:`utils.training.fit`, with the path.
     """
+    name = path.rpartition(".")[2]
     folder = place.folder / name
     folder.mkdir(exist_ok=True)
-    trained = learning.fit(
-        build,
-        as_asked(learning.job.settings.training, asked, after_epoch=after_epoch),
-        normaliser=normaliser,
-        folder=folder,
-        tensorboard=None if place.tensorboard is None else place.tensorboard / name,
-        callbacks=callbacks,
-    )
+    try:
+        trained = learning.fit(
+            build,
+            as_asked(learning.job.settings.training, asked, after_epoch=after_epoch),
+            normaliser=normaliser,
+            folder=folder,
+            tensorboard=None if place.tensorboard is None else place.tensorboard / name,
+            start=network_identity(start),
+            callbacks=callbacks,
+        )
+    except training.DivergedError as error:
+        raise UserError(_at(path, error)) from error
     write_best_epoch(folder, trained.best_epoch)
     return trained
 
@@ -94,5 +107,9 @@ def require_optimizer(
     try:
         training.compile_model(model, as_asked(settings, asked))
     except ConfigError as error:
-        told = str(error).replace("training.optimizer", f"{path}.optimizer")
-        raise ConfigError(told) from error
+        raise ConfigError(_at(path, error)) from error
+
+
+def _at(path: str, error: Exception) -> str:
+    """What an error says, of the optimiser of the section."""
+    return str(error).replace("training.optimizer", f"{path}.optimizer")

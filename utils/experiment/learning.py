@@ -208,6 +208,7 @@ class Learning:
         normaliser: AnyNormaliser | None,
         folder: Path,
         tensorboard: Path | None,
+        start: str = "",
         callbacks: Sequence[Any] = (),
     ) -> training.Trained:
         """Train a network on the clips, or go on with a training that was cut off.
@@ -218,6 +219,7 @@ class Learning:
             normaliser: of features.
             folder: of checkpoint and history.
             tensorboard: folder of TensorBoard logs, if wanted.
+            start: identity of the network whose weights it starts from; none: of drawn ones.
             callbacks: as for :func:`utils.training.fit`.
         """
         prepare_training, prepare = self.preparations(normaliser)
@@ -235,7 +237,8 @@ class Learning:
                 prepare=prepare, memory_gb=memory_gb,
             ),
             steps=pipeline.steps(self.source, settings.batch_size),
-            settings=settings, folder=folder, seed=seed, inputs=self.key,
+            settings=settings, folder=folder, seed=seed,
+            inputs=self.key + start,
             console=self.job.console,
             tensorboard=tensorboard, callbacks=callbacks,
         )  # fmt: skip

@@ -25,7 +25,9 @@ QAT = "int8_qat"
 """Name of the format: the file is ``model_int8_qat.tflite``."""
 
 FACTS = "qat.json"
-_FOLDER = "qat"
+_PATH = "export.qat"
+QAT_FOLDER = _PATH.rpartition(".")[2]
+"""Of the training, in that of the fold."""
 _COMPARED = 100  # validation clips by which the file is compared with what was trained
 
 
@@ -72,8 +74,8 @@ def train_int8(
     compression = learning.job.settings.compression
     pruned = compression is not None and compression.zeros is not None
     trained = train_further(
-        learning, place, _FOLDER, lambda: Simulation(graph, keep_zeros=pruned), settings,
-        normaliser=normaliser,
+        learning, place, lambda: Simulation(graph, keep_zeros=pruned), settings,
+        path=_PATH, start=place.folder / "model.keras", normaliser=normaliser,
     )  # fmt: skip
     write_bytes(path, finished(written(trained.model, files["int8"]), metadata))
     seen = learning.validation_examples(_COMPARED, normaliser)
@@ -98,11 +100,11 @@ def require_trainable(model: "keras.Model", training: TrainingSettings, asked: Q
     from utils.compression.graph import Graph
     from utils.compression.simulation import Simulation
 
-    export.require_possible(model, ["int8"], path="export.qat")
+    export.require_possible(model, ["int8"], path=_PATH)
     clip = np.random.default_rng(0).standard_normal((1, *model.input_shape[1:])).astype(np.float32)
     files = export.converted(model, calibration=clip, formats=("int8", "float32"), folder=Path())
     simulation = Simulation(Graph.of(files["int8"], files["float32"]))
-    require_optimizer(simulation, training, asked, path="export.qat")
+    require_optimizer(simulation, training, asked, path=_PATH)
 
 
 def _agreement(

@@ -1,14 +1,19 @@
 """What a training and its predictions leave in a folder, read back."""
 
 import csv
+import zipfile
 from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 
 from utils import training
 from utils.config.schema import TrainingSettings
-from utils.files import read_json, whole_file, write_json
+from utils.errors import UserError
+from utils.files import digest, read_json, whole_file, write_json
+
+_WRITTEN = "metadata.json"  # in a .keras file: when it was written, and by which version
 
 
 def save_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
@@ -21,6 +26,23 @@ def load_arrays(path: Path) -> dict[str, np.ndarray]:
     """Read what :func:`save_arrays` wrote."""
     with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
         return {name: file[name] for name in file.files}
+
+
+def network_identity(path: Path) -> str:
+    """What a network is, its layers and weights, whenever its file was written.
+
+    Args:
+        path: a ``.keras`` file.
+
+    Raises:
+        UserError: for a file that is no Keras model.
+    """
+    try:
+        with zipfile.ZipFile(path) as file:
+            names = sorted(set(file.namelist()) - {_WRITTEN})
+            return digest([(name, sha256(file.read(name)).hexdigest()) for name in names])
+    except zipfile.BadZipFile as error:
+        raise UserError(f"{path}: is not a Keras model or is damaged; train it again.") from error
 
 
 def read_history(folder: Path) -> list[dict[str, float]]:

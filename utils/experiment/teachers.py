@@ -1,7 +1,5 @@
 """Finished runs whose networks teach another one: what they are, and whether they may."""
 
-import hashlib
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +7,7 @@ from pathlib import Path
 from utils.config.data_sections import ValidationSettings
 from utils.config.nodes import read_yaml
 from utils.errors import UserError
+from utils.experiment.records import network_identity
 from utils.files import digest
 from utils.inference import read_metadata
 from utils.report.results import read_results
@@ -16,7 +15,6 @@ from utils.run import PARAMETERS
 
 SETTING = "training.distillation.teachers"
 ALL_DATA = "all_data"  # sub-folder of a run, of the network that learnt all labelled clips
-_WRITTEN = "metadata.json"  # in a .keras file: when it was written, and by which version
 
 
 @dataclass(frozen=True)
@@ -103,12 +101,6 @@ def model_identity(path: Path) -> str:
     Raises:
         UserError: for a file that is no Keras model.
     """
-    try:
-        with zipfile.ZipFile(path) as file:
-            names = sorted(set(file.namelist()) - {_WRITTEN})
-            parts = [(name, hashlib.sha256(file.read(name)).hexdigest()) for name in names]
-    except zipfile.BadZipFile as error:
-        raise UserError(f"{path}: is not a Keras model or is damaged; train it again.") from error
     told = read_metadata(path)
     heard = None if told is None else [told.classes, told.audio, told.features, told.normaliser]
-    return digest([parts, heard], length=16)
+    return digest([network_identity(path), heard], length=16)

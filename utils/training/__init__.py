@@ -2,5 +2,15 @@
 
 from utils.training.compiling import check, compile_model, selection_note, stopping_note
 from utils.training.loop import Judge, Trained, fit
+from utils.training.steps import DivergedError
 
-__all__ = ["Judge", "Trained", "check", "compile_model", "fit", "selection_note", "stopping_note"]
+__all__ = [
+    "DivergedError",
+    "Judge",
+    "Trained",
+    "check",
+    "compile_model",
+    "fit",
+    "selection_note",
+    "stopping_note",
+]

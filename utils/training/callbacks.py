@@ -22,12 +22,11 @@ from rich.progress import (
 from rich.progress import Progress as ProgressBar
 
 from utils.config.schema import TrainingSettings
-from utils.errors import UserError
 from utils.files import write_json, write_text
 from utils.training.average import WeightAverage
 from utils.training.checkpoint import Progress, save
 from utils.training.schedule import plateau_rate
-from utils.training.steps import DIVERGED, Meter, Step, StepLog
+from utils.training.steps import DIVERGED, DivergedError, Meter, Step, StepLog
 
 
 class Judge(keras.callbacks.Callback):
@@ -153,7 +152,7 @@ class KeepState(keras.callbacks.Callback):
         row = {"epoch": number} | {name: float(value) for name, value in (logs or {}).items()}
         if not math.isfinite(row["loss"]):
             write_json(self.folder / DIVERGED, {"epoch": number, "loss": str(row["loss"])})
-            raise UserError(
+            raise DivergedError(
                 f"training: the loss became {row['loss']} in epoch {number}; lower "
                 "training.optimizer's learning_rate, or look for silent or extreme clips."
             )

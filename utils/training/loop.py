@@ -92,7 +92,8 @@ def fit(
     Raises:
         ConfigError: when optimiser, loss, metrics or selection do not fit together, and for steps
             that are to be logged where they cannot be.
-        UserError: when the loss is no longer a number, or a checkpoint cannot be used.
+        DivergedError: when the loss is no longer a number.
+        UserError: for a checkpoint that cannot be used.
     """
     import keras
 

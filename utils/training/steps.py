@@ -22,6 +22,10 @@ DIVERGED = "diverged.json"
 """In the folder of a training whose loss is no number any more: the epoch, what the loss was."""
 
 
+class DivergedError(UserError):
+    """The loss of a training is no number any more."""
+
+
 @dataclass(frozen=True)
 class Step:
     """One step of a training.

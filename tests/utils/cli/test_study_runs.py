@@ -53,3 +53,13 @@ def test_other_runs_are_judged_by_their_curves(compressed, tmp_path):
     assert outcome(short).best("max") == (0.95, 2)  # it ends before its compression
     (tmp_path / "fold2/zeros/training.json").unlink()
     assert outcome(compressed).kept is None
+
+
+def test_a_step_may_diverge(compressed, tmp_path):
+    assert not compressed.has_diverged
+    write_json(tmp_path / "fold2/zeros/diverged.json", {"epoch": 1, "loss": "nan"})
+    assert compressed.has_diverged
+    assert compressed.is_over
+    compressed.forget()
+    assert not compressed.has_diverged
+    assert not compressed.is_trained

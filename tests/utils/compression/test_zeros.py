@@ -77,7 +77,8 @@ def test_the_share_rises_then_zeros_stay_while_the_rest_learns():
     )
     model = network()
     assert [len(kernel.shape) for kernel in kernels_of(model)] == [4, 2]
-    fitted(model, epochs=4, callbacks=[MoreZeros(share=0.75, epochs=2, every=1), watch])
+    fitted(model, epochs=4, callbacks=[MoreZeros(share=0.75, epochs=2), watch])
+    # of 16 steps each, of more than 200 every tenth may raise the share
     shares = [round(72 * share_at(step, last=0.75, steps=16)) / 72 for step in (7, 15)]
     assert [zeros(kernels)[0] for kernels in found] == pytest.approx([*shares, 0.75, 0.75])
     assert zeros(found[3]) == [0.75, 0.75]

@@ -10,8 +10,9 @@ from utils.errors import ConfigError, UserError
 from utils.evaluation import score_words
 from utils.experiment import ClipExperiment, check_clips
 from utils.experiment.facts import steps_of
+from utils.experiment.records import read_history
 from utils.files import read_json
-from utils.inference import load_keras, read_metadata
+from utils.inference import load_keras, read_metadata, save_keras
 from utils.report.results import ExportFacts, StepFacts, read_results, write_results
 from utils.report.size import steps_table
 from utils.run import Source, open_run
@@ -90,7 +91,7 @@ def test_every_step_leaves_a_network_and_a_row(compressing, run_in, tmp_path, mo
     assert_networks(folder, fold)
     assert_costs(results)
     assert [section.title for section in done.curves()] == [
-        "Training", "Training: channels", "Training: zeros"
+        "Training", "Training: channels", "Training: zeros", "Training: int8_qat"
     ]  # fmt: skip
     assert read_json(folder / "zeros" / "training.json")["best_epoch"] in (2, 3)  # at its share
     write_results(folder / "results.json", results)
@@ -113,7 +114,12 @@ def test_every_step_leaves_a_network_and_a_row(compressing, run_in, tmp_path, mo
 
 def end_twice(job, run_in, monkeypatch):
     """Run the stages in another folder; a process ends in a step, the next one in the other."""
-    saved, ends = KeepState.on_epoch_end, {("channels", 1), ("zeros", 2)}
+    end_in({("channels", 1), ("zeros", 2)}, job, run_in, monkeypatch)
+
+
+def end_in(ends, job, run_in, monkeypatch):
+    """Run the stages in a folder; a process ends after each of these epochs of steps."""
+    saved, times = KeepState.on_epoch_end, len(ends)
 
     def killed(self, number, logs=None):
         saved(self, number, logs)
@@ -123,10 +129,29 @@ def end_twice(job, run_in, monkeypatch):
             raise KilledError
 
     monkeypatch.setattr(KeepState, "on_epoch_end", killed)
-    for _ in range(2):
+    for _ in range(times):
         with pytest.raises(KilledError):
             run_in(job, "killed", trained=True)
     assert not ends
+
+
+def test_a_step_from_another_network_starts_anew(compressing, run_in, tmp_path, monkeypatch):
+    job = compressing()
+    end_in({("zeros", 2)}, job, run_in, monkeypatch)
+    path = tmp_path / "killed" / "channels.keras"
+    network = load_keras(path)
+    network.set_weights([weight + 0.1 for weight in network.get_weights()])
+    save_keras(path, network)
+    run_in(job, "killed", trained=True)
+    assert "What it learns from has changed" in job.console.file.getvalue()
+    assert len(read_history(tmp_path / "killed" / "zeros")) == 3
+
+
+def test_a_step_that_diverges_names_its_optimizer(compressing, run_in, tmp_path):
+    wild = {"zeros": {"epochs": 2, "optimizer": {"SGD": {"learning_rate": 1e38}}}}
+    with pytest.raises(UserError, match=r"lower compression\.zeros\.optimizer's learning_rate"):
+        run_in(compressing(compression=wild), "wild", trained=True)
+    assert (tmp_path / "wild" / "zeros" / "diverged.json").exists()
 
 
 def assert_networks(folder, fold):
