@@ -310,15 +310,13 @@ def test_a_script_without_ensembles_says_so_before_any_run(run, toy, capsys):
             "model: {layers: [Flatten]}}",
             "set y belongs to other.py",
         ),
-        (
-            "{set_id: x, based_on: both, ensemble: [a, y]}\n  - {set_id: y, based_on: toy, "
-            "training: {deterministic: false}}",
-            "training.deterministic differs",
-        ),
-        (
-            "{set_id: x, based_on: both, ensemble: [a, y]}\n  - {set_id: y, based_on: toy, "
-            "training: {threads: between}}",
-            "training.threads differs",
+        *(
+            (
+                "{set_id: x, based_on: both, ensemble: [a, y]}\n  - {set_id: y, based_on: toy, "
+                f"training: {{{key}: {value}}}}}",
+                f"training.{key} differs",
+            )
+            for key, value in (("deterministic", "false"), ("threads", "between"))
         ),
     ],
 )
