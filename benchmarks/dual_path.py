@@ -1,6 +1,7 @@
 """How much of the dual-path network's training step does its form save?
 
     python -m benchmarks.dual_path [--network svoice_small] [--seconds 2] [--clips 4] [--loops]
+        [--threads between]
 
 Three forms of one network with the same weights: as published (a head with all channels, the chunks
 added, then the average pooling), ours (one product with the pooled kernel), and, with ``--loops``,
@@ -15,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.kernels import timed
+from benchmarks.kernels import add_threads, timed
 from models import builder
 from utils.backend import start
 from utils.config.nodes import parse_yaml
@@ -30,7 +31,7 @@ ROUNDS = 3
 def main() -> None:
     """Measure and print."""
     asked = arguments()
-    start()
+    start(threads=asked.threads)
     from models import layers
 
     forms = published_forms() | {"ours": layers.OWN["DualPath"]}
@@ -54,6 +55,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=2.0, help="length of a clip")
     parser.add_argument("--clips", type=int, default=4, help="in a batch")
     parser.add_argument("--loops", action="store_true", help="chunk after chunk as well: minutes")
+    add_threads(parser)
     return parser.parse_args()
 
 

@@ -64,6 +64,12 @@ def measure(settings: Settings, networks: Any) -> None:
     )
 
 
+def add_threads(parser: argparse.ArgumentParser) -> None:
+    """Let a command say how its steps use the cores, as ``training.threads`` does."""
+    choices = ("within", "between")
+    parser.add_argument("--threads", choices=choices, default="within", help="training.threads")
+
+
 def timed(step: Callable[[], Any], steps: int) -> tuple[float, float]:
     """Seconds of a step by the clock, and of all processors."""
     begun, used = time.perf_counter(), processor_seconds()

@@ -1,6 +1,6 @@
 """How many times faster than it plays is sound separated?
 
-    python -m benchmarks.separation [SET ...] [--seconds 60] [--overlap 0.75]
+    python -m benchmarks.separation [SET ...] [--seconds 60] [--overlap 0.75] [--threads between]
 
 Separates noise with the networks of sets of task.yaml, untrained: each by Keras and from TFLite
 files, on all cores, by turns. Prints Markdown rows of the length of the sound over the least time
@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.kernels import timed
+from benchmarks.kernels import add_threads, timed
 from models import builder
 from utils.backend import start
 from utils.config import Resolved, load
 from utils.export import export_formats
-from utils.features.heard import heard_by
+from utils.features.heard import heard_in_use
 from utils.inference import Metadata, load_predictor
 from utils.inference.predictor import MemoryPredictor
 from utils.inference.separator import Separator
@@ -35,8 +35,9 @@ def main() -> None:
     parser.add_argument("sets", nargs="*", default=SETS, help="sets of task.yaml")
     parser.add_argument("--seconds", type=float, default=60.0, help="length of the sound")
     parser.add_argument("--overlap", type=float, help="separation.overlap; by default the set's")
+    add_threads(parser)
     asked = parser.parse_args()
-    start()
+    start(threads=asked.threads)
     catalogue = load(TASK)
     overrides = [] if asked.overlap is None else [f"separation.overlap={asked.overlap}"]
     print(f"Times real time, sound of {asked.seconds:g} s:\n")
@@ -49,7 +50,7 @@ def main() -> None:
 def measure(resolved: Resolved, *, seconds: float) -> None:
     """Print the row of a set."""
     settings = resolved.settings
-    heard = heard_by(settings.audio, settings.features)
+    heard = heard_in_use(settings.audio, settings.features, settings.separation)
     model = builder.build(
         settings.model,
         named=resolved.models,

@@ -15,10 +15,10 @@ from itertools import combinations
 from pathlib import Path
 
 from utils.audio import read_header
-from utils.config.schema import DatasetSettings
+from utils.config.schema import DatasetSettings, SpeakerSettings
 from utils.datasets.base import Clip, DataSet, Fold
 from utils.datasets.layout import choose_folds, listed, reading, require_folder
-from utils.errors import DataError
+from utils.errors import ConfigError, DataError
 
 FOLDERS = {
     "train": ("tr", "train"),
@@ -83,6 +83,7 @@ def load_svoice(settings: DatasetSettings, *, root: Path, folds: int | None, nam
         classes ``speaker1`` ... by the number of lists.
 
     Raises:
+        ConfigError: for parameters of the mixing of speakers.
         DataError: for a manifest that is missing or is none, parts with different numbers of lists,
             fewer lists than speakers, files that are missing, mixtures without a source, and files
             whose length or rate does not fit.
@@ -93,6 +94,7 @@ def load_svoice(settings: DatasetSettings, *, root: Path, folds: int | None, nam
     with reading(root):
         require_folder(root)
         parts = {part: _read_part(root, part) for part in FOLDERS}
+    _refuse_unread(settings.speakers)
     number = _number_of_sources(parts, settings.speakers.number, root)
     _require_files(parts, root)
     clips, notes, by_place = {}, [], []
@@ -109,6 +111,21 @@ def load_svoice(settings: DatasetSettings, *, root: Path, folds: int | None, nam
     notes += _shared(clips, {part: lists.folder.name for part, lists in parts.items()})
     fold = Fold("fold1", clips["train"], clips["validation"], clips["test"])
     return DataSet(name, class_names(number), (fold,), tuple(notes))
+
+
+def _refuse_unread(asked: SpeakerSettings) -> None:
+    """Refuse to mix speakers otherwise: the files are mixed.
+
+    Raises:
+        ConfigError: for what would have no effect. Numbers of clips have none either, but stand in
+            every set of speakers.
+    """
+    for name in ("level_db", "length", "overlap", "fresh"):
+        if getattr(asked, name) != SpeakerSettings.model_fields[name].default:
+            raise ConfigError(
+                f"dataset.speakers.{name}: has no effect on manifests, whose files are mixed "
+                "already; leave it out."
+            )
 
 
 def class_names(number: int) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ from utils.experiment.records import (
 from utils.experiment.separation_checks import build_separator, check_separation
 from utils.experiment.separation_judging import COLUMNS, SeparationJudge
 from utils.experiment.separation_learning import SeparationLearning
-from utils.experiment.separation_score import score_clips, summary_of
+from utils.experiment.separation_score import has_named_stems, score_clips, summary_of
 from utils.experiment.stem_files import write_stems
 from utils.files import digest, read_json, write_json, writing
 from utils.inference.separator import Separator
@@ -124,7 +124,7 @@ class SeparationExperiment:
                 path = self.folder / "model.keras"
                 self._set_segments(path)
                 inference.write_metadata(path, separator_metadata(self.job))
-                found = self._scores_of(path, bss=self.heard.channels > 1, keep=self._keep)
+                found = self._scores_of(path, bss=has_named_stems(self.job), keep=self._keep)
                 write_json(self.folder / "test.json", found)
         return self._summary(read_json(self.folder / "test.json"), bootstrap=True)
 

@@ -30,7 +30,8 @@ class SeparationJudge:
     The loss is that of the network in use, so of several scales it is that of the last alone. The
     stretches of a file are scored as one signal: of each by itself, a stem that all but rests in it
     would count as much as one that sounds. Stems that are silent in all stretches of a file have no
-    SI-SDR and are left out. A network that has become NaN has an improvement of NaN.
+    SI-SDR and are left out; where one alone sounds it is the mixture, over which nothing improves,
+    and the file is left out. A network that has become NaN has an improvement of NaN.
 
     Masks, overlap and sum of the stems are those of the default settings: a set's may change
     without a new training, so the scores of its epochs may not depend on them.
@@ -81,6 +82,8 @@ class SeparationJudge:
             for parts in (mixtures, stems, self._ordered(estimates, stems))
         )
         sounds = true.any(axis=1)
+        if sounds.sum() == 1:
+            return np.empty(0)
         if not np.isfinite(found).all():
             return np.full(sounds.sum(), np.nan)
         return si_sdr_improvement(found, true, mixture)[sounds]

@@ -112,8 +112,13 @@ def score_folder(job: Job, folder: Path) -> SeparationScores:
         place = places[clip.name]
         return np.stack([_read(place / f"{name}.wav", heard, mixture) for name in classes])
 
-    found = score_clips(job, clips, read, bss=heard.channels > 1)
+    found = score_clips(job, clips, read, bss=has_named_stems(job))
     return summary_of(job, clips, found, bootstrap=settings.evaluation.bootstrap)
+
+
+def has_named_stems(job: Job) -> bool:
+    """Whether each output is of one stem, of which BSS Eval is told; speakers come in any order."""
+    return not in_any_order(job.settings.training)
 
 
 def _places(folder: Path, clips: Sequence[Clip], classes: tuple[str, ...]) -> dict[str, Path]:

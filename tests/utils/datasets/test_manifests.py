@@ -9,7 +9,7 @@ import soundfile
 
 from utils.config.schema import DatasetSettings, SpeakerSettings
 from utils.datasets.manifests import load_svoice
-from utils.errors import AudioError, DataError
+from utils.errors import AudioError, ConfigError, DataError
 
 RATE = 1000
 FOLDERS = ("tr", "cv", "tt")
@@ -294,3 +294,15 @@ def test_a_file_that_is_no_audio_is_named(root):
     (root / "tr" / "s1" / "a_1_s1.wav").write_bytes(b"no audio")
     with pytest.raises(AudioError, match=r"a_1_s1\.wav: is broken or no audio file"):
         read(root)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{"level_db": 9.0}, {"length": "max"}, {"length": "max", "overlap": 0.5}, {"fresh": False}],
+)
+def test_files_that_are_mixed_are_not_mixed_otherwise(root, asked):
+    with pytest.raises(
+        ConfigError, match=rf"^dataset\.speakers\.{next(iter(asked))}: has no effect"
+    ):
+        read(root, **asked)
+    assert read(root, train=7, seed=3).folds  # of every set of speakers

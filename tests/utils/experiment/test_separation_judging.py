@@ -171,10 +171,24 @@ def test_the_mixture_itself_is_no_improvement(judged, sounds):
 
 @of_waveforms
 def test_silent_sources_are_left_out(judged, sounds):
-    mixtures, stems = sounds
-    stems[:2, 1] = 0
+    _, stems = sounds
+    stems[0] = 0
+    mixtures = stems.sum(axis=1)
     assert judged(mixtures, stems)["val_si_sdr_improvement"] == pytest.approx(0.0, abs=1e-4)
     assert judged(0 * mixtures, 0 * stems)["val_si_sdr_improvement"] == 0.0
+
+
+@of_waveforms
+def test_nothing_improves_over_a_mixture_of_one(judged, sounds):
+    """It is that source, so a network could only lose a hundred decibels."""
+    _, stems = sounds
+    stems[:2, 1] = 0
+    found = judged(stems.sum(axis=1) + 0, stems)["val_si_sdr_improvement"]
+    assert found == pytest.approx(
+        judged(stems[2:].sum(axis=1), stems[2:])["val_si_sdr_improvement"]
+    )
+    stems[2, 0] = 0
+    assert judged(stems.sum(axis=1), stems)["val_si_sdr_improvement"] == 0.0
 
 
 @of_waveforms
