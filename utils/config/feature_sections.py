@@ -15,6 +15,9 @@ from utils.config.fields import (
     misplaced,
 )
 
+EPSILON = 2.0**-52
+"""What dcase_util adds before a logarithm: the spacing of float64 at 1."""
+
 
 class AudioSettings(Section):
     """What a clip is once it is read: one rate, one length, mono but for separation."""
@@ -82,8 +85,13 @@ class FeatureSettings(Section):
     mel_norm: Literal["slaney", "none"] = Field("slaney", description="area normalisation")
     log: Literal["natural", "decibel", "none"] = Field(
         "natural",
-        description="log_mel, mfcc: natural: ln(x + 2.2e-16) as DCASE; decibel as librosa; none: "
-        "linear, not for mfcc",
+        description="log_mel, mfcc: natural: ln(x + log_floor); decibel as librosa; none: linear, "
+        "not for mfcc",
+    )
+    log_floor: Positive = Field(
+        EPSILON,
+        description="log: natural: what is added to each band, as the baseline of 2021 does; below "
+        "some 1e-6 a power spectrogram beside loud bands is rounding, so take 1e-5 for one",
     )
     pad: Literal["zeros", "reflect"] = Field(
         "zeros", description="what lies before and behind the clip for centred windows"
@@ -133,6 +141,10 @@ class FeatureSettings(Section):
                     "normalise.method clip_decibel is for magnitudes, received power "
                     f"{self.power}; take 1, or another method",
                 )
+        if self.log != "natural" and self.log_floor != EPSILON:
+            raise misplaced(
+                "features.log_floor", f"is for log: natural, received {self.log}; leave it out"
+            )
         if self.kind == "mfcc" and self.log == "none":
             raise misplaced(
                 "features.log",

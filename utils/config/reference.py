@@ -35,9 +35,9 @@ defaults, its sets over the shipped sets of the same id (others are added), and 
 models. So a default from `-p` does not beat what a set states itself.
 
 Mappings merge; lists and single values replace what is below. Some mappings replace as well:
-an optimizer when another one is named, `model` when it names another network (constants belong to a
-network), and `dataset.music.stems`. Unknown keys, duplicate keys and numbers that YAML reads as text
-(`1e-3`; write `1.0e-3`) are errors with file, line and path.
+an optimizer when another one is named, `model` when it names another network (constants belong to
+a network), and `dataset.music.stems`. Unknown keys, duplicate keys and numbers that YAML reads as
+text (`1e-3`; write `1.0e-3`) are errors with file, line and path.
 
 ## Own data
 

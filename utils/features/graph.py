@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from utils.features.log_spectrogram import DENSITY_FLOOR, LogSpectrogram
-from utils.features.logmel import AMPLITUDE_FLOOR, EPS, LogMel
+from utils.features.logmel import AMPLITUDE_FLOOR, LogMel
 from utils.features.mfcc import Mfcc
 from utils.features.representation import Representation
 from utils.features.stack import Stack
@@ -91,7 +91,7 @@ def _logarithm(mel: "tf.Tensor", representation: LogMel) -> "tf.Tensor":
     if representation.log == "none":
         return mel
     if representation.log == "natural":
-        return tf.math.log(mel + np.float32(EPS))
+        return tf.math.log(mel + np.float32(representation.floor))
     power = representation.power
     scale = np.float32(20 / power / np.log(10.0))
     return scale * tf.math.log(tf.maximum(mel, np.float32(AMPLITUDE_FLOOR**power)))

@@ -10,7 +10,7 @@ from utils.features.filters import filterbank
 from utils.features.spectrum import Window, framed, magnitudes, window_values
 
 EPS = float(np.finfo(np.float64).eps)
-"""Added to zero-padded clips before a logarithm; for the natural one to the bands as well."""
+"""Added to zero-padded clips before a logarithm; by default to the bands of the natural one too."""
 
 AMPLITUDE_FLOOR = 1e-5
 """Smallest amplitude that the decibel scale shows: -100 dB (librosa's ``amin``)."""
@@ -26,13 +26,13 @@ class LogMel:
     clip zeros or the clip mirrored. The offset keeps silence away from the logarithm of 0: it is
     dcase_util's EPS with zeros, and 0 with mirrored ends, the convention of torchaudio, or where no
     logarithm is taken: there silence is silence. M is ``librosa.filters.mel``, or its like over
-    hertz. The logarithm ``natural`` is ``ln(x + eps)``; ``decibel`` is ``20 log10(max(x, 1e-5))``
+    hertz. The logarithm ``natural`` is ``ln(x + floor)``; ``decibel`` is ``20 log10(max(x, 1e-5))``
     of a magnitude and ``10 log10(max(x, 1e-10))`` of a power spectrogram:
     ``librosa.amplitude_to_db`` and ``power_to_db`` with ``top_db=None``, so that a frame does not
     depend on the rest of its clip. ``none`` leaves the linear mel spectrogram, which may be added
     up and scaled as waveforms are. :func:`definition` says the same in float64 by plain librosa.
-    Float32 keeps within 1e-5 dB of it on noise; in near-silent bands of real clips it is off by up
-    to some 0.01 dB.
+    Float32 keeps within 1e-5 dB of it on noise. Beside loud bands it rounds away what is 140 dB
+    below them, so near-silent bands of a power spectrogram want a floor above that: 1e-5, say.
 
     Attributes:
         sample_rate: hertz.
@@ -48,6 +48,7 @@ class LogMel:
         mel_scale: ``slaney``, ``htk``, or ``linear`` for bands of equal width in hertz.
         mel_norm: ``slaney`` gives every band unit area, ``none`` unit height.
         log: ``natural``, ``decibel`` or ``none``.
+        floor: added to the bands before the natural logarithm.
         n_frames: frames kept, from the start of the clip.
         pad: what lies beyond both ends: ``zeros``, or ``reflect`` for the clip mirrored.
         scale: samples are multiplied by this.
@@ -69,6 +70,7 @@ class LogMel:
     n_frames: int
     pad: Literal["zeros", "reflect"] = "zeros"
     scale: float = 1.0
+    floor: float = EPS
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -171,7 +173,7 @@ class LogMel:
         if self.log == "none":
             return mel
         if self.log == "natural":
-            mel += np.float32(EPS)
+            mel += np.float32(self.floor)
             return np.log(mel, out=mel)
         np.maximum(mel, np.float32(AMPLITUDE_FLOOR**self.power), out=mel)
         np.log10(mel, out=mel)
@@ -218,7 +220,7 @@ def definition(representation: LogMel, samples: np.ndarray) -> np.ndarray:
     if representation.log == "none":
         return mel
     if representation.log == "natural":
-        return np.log(mel + EPS)
+        return np.log(mel + representation.floor)
     if power == 1:
         return librosa.amplitude_to_db(mel, ref=1.0, amin=AMPLITUDE_FLOOR, top_db=None)
     return librosa.power_to_db(mel, ref=1.0, amin=AMPLITUDE_FLOOR**2, top_db=None)

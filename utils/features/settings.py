@@ -200,6 +200,7 @@ def _log_mel(audio: AudioSettings, features: FeatureSettings, path: str) -> LogM
         n_frames=_frames(audio, features, available, path),
         pad=features.pad,
         scale=features.scale,
+        floor=features.log_floor,
     )
     empty = log_mel.empty_bands
     if empty.size:

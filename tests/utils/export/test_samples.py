@@ -8,6 +8,7 @@ import soundfile
 
 from tests.utils.export.systems import AUDIO, CLASSES, SMALL, system
 from utils.audio import fit_length, read_audio
+from utils.config import load
 from utils.config.schema import AudioSettings, FeatureSettings
 from utils.errors import UserError
 from utils.export import measure
@@ -16,6 +17,7 @@ from utils.features import from_settings
 from utils.features.logmel import definition
 from utils.inference import FilePredictor, Refinement, load_predictor, read_metadata
 
+PROJECT = Path(__file__).resolve().parents[3]
 DB = 20 / np.log(10)
 
 
@@ -111,9 +113,11 @@ def test_the_command(tmp_path, rng, capsys):
     assert "none.tflite: " in capsys.readouterr().err
 
 
-def differences_db(paths: list[Path], audio: AudioSettings, folder: Path) -> np.ndarray:
+def differences_db(
+    paths: list[Path], audio: AudioSettings, features: FeatureSettings, folder: Path
+) -> np.ndarray:
     """How far the log-mels in the file are from librosa's in float64, dB, of clips (all values)."""
-    representation = from_settings(audio, FeatureSettings(frames=None))
+    representation = from_settings(audio, features)
     path = folder / "front.tflite"
     front = _front(representation, None, representation.shape)
     path.write_bytes(_graph(front, (representation.n_samples,), path))
@@ -122,17 +126,22 @@ def differences_db(paths: list[Path], audio: AudioSettings, folder: Path) -> np.
         samples = read_audio(clip, sample_rate=audio.sample_rate, seconds=audio.seconds)
         samples = fit_length(samples, length=length, short="zeros")
         expected = definition(representation, samples)
-        found.append(np.abs(predictor(samples[np.newaxis])[0] - expected) * DB)
+        found.append(np.abs(predictor(samples[np.newaxis])[0] - expected) * DB / features.power)
     return np.stack(found)
 
 
 @pytest.mark.real_audio
+@pytest.mark.parametrize("set_id", ["task1a", "task1a_bcresnet_light", "task1a_cpmobile_light"])
 @pytest.mark.parametrize(
     ("pattern", "seconds"), [("tau2022_mini/audio/*.wav", 1.0), ("esc10/audio/*.ogg", 5.0)]
 )
-def test_log_mels_of_real_clips_are_those_of_librosa(tmp_path, real_audio, pattern, seconds):
+def test_log_mels_of_real_clips_are_those_of_librosa(
+    tmp_path, real_audio, pattern, seconds, set_id
+):
     paths = sorted(real_audio.glob(pattern))[::20]
     assert len(paths) >= 10
-    found = differences_db(paths, AudioSettings(seconds=seconds), tmp_path)
+    asked = [f"audio.seconds={seconds}", "features.frames=null"]
+    settings = load(PROJECT / "task.yaml").resolve(set_id, overrides=asked).settings
+    found = differences_db(paths, settings.audio, settings.features, tmp_path)
     assert found.max() < 0.05
     assert np.median(found) < 1e-4

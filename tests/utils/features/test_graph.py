@@ -22,6 +22,7 @@ SECOND = AudioSettings(seconds=1.0)
         {"pad": "reflect"},
         {"pad": "reflect", "frames": 1},
         {"window": "hamming_symmetric"},
+        {"power": 2, "log_floor": 0.1},
         {"pad": "reflect", "scale": 32768.0, "power": 2, "log": "decibel", "mel_scale": "linear"},
     ],
 )

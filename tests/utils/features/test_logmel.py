@@ -38,6 +38,7 @@ VARIANTS = {
     "linear_bands": {"mel_scale": "linear", "n_mels": 64, "f_min": 100.0, "f_max": 12_000.0},
     "linear_unit_height": {"mel_scale": "linear", "mel_norm": "none"},
     "symmetric_window": {"window": "hamming_symmetric"},
+    "higher_floor": {"power": 2, "log_floor": 0.1},
 }
 
 

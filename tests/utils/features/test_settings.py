@@ -5,10 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from utils.config.feature_sections import EPSILON
 from utils.config.places import Mark, MarkedDict, MarkedList
 from utils.config.schema import AudioSettings, FeatureSettings
 from utils.errors import ConfigError
 from utils.features import ClipNormaliser, Stack, Waveform, from_settings
+from utils.features.logmel import EPS
 
 SECOND = AudioSettings(sample_rate=8_000, seconds=1.0)
 SMALL = {"n_fft": 512, "frames": None, "n_mels": 24}
@@ -40,6 +42,13 @@ def made(**fields):
 def test_contradictions_are_one_sentence(fields, message):
     with pytest.raises(ConfigError, match=f"^{message}"):
         made(**fields)
+
+
+def test_a_floor_is_of_the_natural_logarithm():
+    assert EPSILON == EPS
+    assert made(log_floor=0.1).floor == 0.1
+    with pytest.raises(ValueError, match="is for log: natural, received decibel"):
+        made(log="decibel", log_floor=0.1)
 
 
 @pytest.mark.parametrize("method", ["mean_std", "clip_mean_std", "clip_image", "clip_decibel"])
