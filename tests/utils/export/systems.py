@@ -36,13 +36,15 @@ def system(
     *,
     formats: tuple[str, ...] = ("float32",),
     features: dict | None = None,
+    audio: dict | None = None,
     temperature: float = 1.0,
     recurrent: bool = False,
     **more,
 ):
     """Export a system; its files by format, samples (clips, samples), and normalised features."""
     settings = FeatureSettings(**{**SMALL, **(features or {})})
-    representation = from_settings(AUDIO, settings)
+    heard = AUDIO.model_copy(update=audio or {})
+    representation = from_settings(heard, settings)
     samples = 0.3 * rng.standard_normal((8, representation.n_samples)).astype(np.float32)
     computed = np.stack([representation(clip) for clip in samples])
     method = settings.normalise.method
@@ -52,7 +54,7 @@ def system(
     metadata = Metadata(
         "small",
         CLASSES,
-        AUDIO.model_dump(mode="json"),
+        heard.model_dump(mode="json"),
         settings.model_dump(mode="json"),
         fitted.as_dict() if fitted else None,
         "demo",
