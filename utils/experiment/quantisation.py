@@ -28,7 +28,7 @@ FACTS = "qat.json"
 _PATH = "export.qat"
 QAT_FOLDER = _PATH.rpartition(".")[2]
 """Of the training, in that of the fold."""
-_COMPARED = 100  # validation clips by which the file is compared with what was trained
+_COMPARED = 100  # most validation clips by which the file is compared with what was trained
 
 
 def train_int8(
@@ -127,9 +127,10 @@ def _agreement(
 def agreement_note(place: Place) -> str:
     """What ``qat.json`` says, in a sentence."""
     found = read_json(place.folder / FACTS)
+    same = 100 * found["same_class"]
     return (
         f"{QAT}: on {found['clips']} validation clips {100 * found['equal']:.1f} % of the file's "
         f"numbers equal those of the simulation that was trained, the others differ by at most "
-        f"{found['largest']} of 256 steps; the likeliest class is the same for "
-        f"{100 * found['same_class']:.1f} %."
+        f"{found['largest']} of 256 steps; the likeliest class is the same for {same:.1f} %, so "
+        f"accuracies are at most {100 - same:.1f} points apart."
     )

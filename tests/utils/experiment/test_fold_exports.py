@@ -94,7 +94,8 @@ def test_the_int8_file_is_trained_further(exporting, data, open_folder):
         agreement = read_json(run.folder / "qat.json")
         assert agreement["same_class"] >= 0.9
         assert agreement["largest"] <= 2
-        assert any(note.startswith("fold1: int8_qat: on ") for note in results.notes)
+        (note,) = (note for note in results.notes if note.startswith("fold1: int8_qat: on "))
+        assert note.endswith(" points apart.")
         assert (run.folder / "qat" / "history.csv").read_text().count("\n") == 1 + 2
         predictor = FilePredictor.of(load_predictor(run.folder / "model_int8_qat.tflite"))
         said = [predictor(clip.path) for clip in one.folds[0].test]
