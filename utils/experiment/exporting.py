@@ -4,12 +4,14 @@ from pathlib import Path
 
 import numpy as np
 
-from utils import export, inference
+from utils import export, inference, training
 from utils.config.export_section import ExportSettings
+from utils.experiment.learning import BLOCK, Learning
 from utils.experiment.quantisation import QAT
 from utils.export.c_array import write_c_array
 from utils.export.labels import finished
 from utils.export.mixed import MIXED, mixed
+from utils.features import AnyNormaliser
 from utils.files import read_json, write_bytes, write_json
 
 MIXED_FACTS = "mixed.json"
@@ -55,6 +57,25 @@ def write_files(
     for chosen in settings.c_array:
         write_c_array(paths[chosen])
     return paths
+
+
+def validation_scores(
+    learning: Learning, predictor: inference.Predictor, normaliser: AnyNormaliser | None
+) -> dict[str, float]:
+    """Loss and metrics of a file on the validation clips, named as in history.csv.
+
+    Args:
+        learning: with the clips.
+        predictor: the file.
+        normaliser: of its features.
+    """
+    source, said = learning.validation, []
+    for first in range(0, len(source.rows), BLOCK):
+        features = np.asarray(source.array[source.rows[first : first + BLOCK]])
+        seen = features if normaliser is None else np.asarray(normaliser(features))
+        said.append(predictor(seen.reshape(-1, *learning.features.representation.input_shape)))
+    settings = learning.job.settings.training
+    return training.scores_of(settings, np.asarray(source.targets), np.concatenate(said))
 
 
 def mixed_note(folder: Path) -> str:

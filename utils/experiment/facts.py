@@ -166,7 +166,8 @@ def export_facts(
 ) -> ExportFacts:
     """Join what was measured of a format's files, one a fold, with its scores.
 
-    Sizes are those of the first file, the difference is the largest, the time the median.
+    Sizes are those of the first file, the difference is the largest, the time the median; scores of
+    validation clips are means.
 
     Args:
         measured: ``file_facts`` of each fold.
@@ -180,6 +181,10 @@ def export_facts(
         latency_ms=float(np.median([part["latency_ms"] for part in measured])),
         custom_operators=None if custom is None else tuple(custom),
         macs=measured[0].get("macs"),
+        validation={
+            key: float(np.mean([part["validation"][key] for part in measured]))
+            for key in measured[0].get("validation", {})
+        },
     )
 
 

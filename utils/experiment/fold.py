@@ -14,7 +14,7 @@ from utils.errors import DataError
 from utils.evaluation import Predictions
 from utils.experiment.compressing import TRAINED, compress, measure_steps, networks
 from utils.experiment.distillation import Teachers
-from utils.experiment.exporting import MIXED_FACTS, mixed_note, write_files
+from utils.experiment.exporting import MIXED_FACTS, mixed_note, validation_scores, write_files
 from utils.experiment.facts import file_facts, metadata_of, statistics
 from utils.experiment.job import Job
 from utils.experiment.learning import BLOCK, ClipFeatures, Learning, waveform_of
@@ -235,6 +235,9 @@ class FoldExperiment:
             predicted[name] = self._predict(predictor, clips, source)
             difference = float(np.abs(predicted[name] - expected).max())
             facts[name] = file_facts(path, clip=calibration[0], max_difference=difference)
+            if name == self.job.settings.limits.format:
+                found = validation_scores(self.learning, predictor, self.normaliser)
+                facts[name]["validation"] = found
         of_samples = {f"{name}{SUFFIX}": export_samples(paths[name]) for name in settings.samples}
         predicted |= self._predict_samples(of_samples, clips)
         expected = self._predictions(clips, expected).probabilities

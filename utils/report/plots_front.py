@@ -35,7 +35,7 @@ def front_picture(study: Study, quantity: Quantity, *, png: bool = False) -> Pic
     score, better = study.main_score, "lower" if study.mode == "min" else "higher"
     with drawing(10.4, 4.6) as figure:
         left, right = figure.subplots(1, 2, sharex=True)
-        left.set(title=f"Validation: best {study.metric}", ylabel=f"{better} is better")
+        left.set(title=study.validated_by, ylabel=f"{better} is better")
         _draw(left, points, chosen, [point.validation for point in points])
         _mark_limits(left, study.bounds_on(quantity), low=study.mode == "max")
         left.plot([one.cost for one in chosen], [one.validation.mean for one in chosen],

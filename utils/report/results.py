@@ -79,6 +79,8 @@ class ExportFacts(_Closed):
         custom_operators: operators that TFLite has not built in; None: not looked at.
         macs: multiply-accumulate operations for one clip, or one window, counted in the file; None
             where they do not follow from it.
+        validation: loss and metrics on the validation clips, mean over the folds, named as in
+            history.csv; of labels of whole clips, and of the file that limits judge.
     """
 
     file_bytes: int
@@ -91,6 +93,7 @@ class ExportFacts(_Closed):
     latency_ms: float | None = None
     custom_operators: tuple[str, ...] | None = None
     macs: int | None = None
+    validation: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -166,10 +166,28 @@ class Study:
         """Whether arms differ in what they cost, or in the file that is judged."""
         return bool(self.quantities) or len(self.files) > 1
 
+    @cached_property
+    def is_validated_by_files(self) -> bool:
+        """Whether the judged file of every counted arm was asked about the validation clips."""
+        counted = [arm for arm in self.arms if arm.costs]
+        return bool(counted) and all(arm.file_validation(self.metric) for arm in counted)
+
+    @property
+    def validated_by(self) -> str:
+        """What arms of other costs are compared by."""
+        of_files = f"{self.metric} of the file"
+        return of_files if self.is_validated_by_files else f"Best {self.metric}"
+
+    def validation(self, arm: StudyArm) -> Spread | None:
+        """How well an arm validates: its judged file, or where some were not asked, its network."""
+        if self.is_validated_by_files:
+            return arm.file_validation(self.metric) if arm.costs else None
+        return arm.spread
+
     def points(self, quantity: Quantity) -> tuple[Point, ...]:
         """The arms that are done and counted, by what they cost and how well they validate."""
         key = self.main_score.key if self.main_score else ""
-        found = [(arm, arm.cost(quantity), arm.spread) for arm in self.arms]
+        found = [(arm, arm.cost(quantity), self.validation(arm)) for arm in self.arms]
         return tuple(
             Point(
                 arm.name,

@@ -210,6 +210,11 @@ class StudyArm:
         values = [cost.scores.get(key, math.nan) for cost in self.costs]
         return Spread.of(values) if all(map(math.isfinite, values)) else None
 
+    def file_validation(self, metric: str) -> Spread | None:
+        """The metric of the judged file over the tested runs; None where one was not asked."""
+        values = [cost.validation.get(metric, math.nan) for cost in self.costs]
+        return Spread.of(values) if values and all(map(math.isfinite, values)) else None
+
     @property
     def broken(self) -> list[str]:
         """Names of the limits that the network or file of some run breaks."""

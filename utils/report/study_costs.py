@@ -26,6 +26,7 @@ class RunCost:
         scores: of the file on the test part by name; those of the Keras model where it has none.
         verdicts: on the limits that the set has now.
         whole: bytes of all parameters, zeros too.
+        validation: of the file on the validation clips, by column of history.csv; none of Keras.
     """
 
     file: str
@@ -34,6 +35,7 @@ class RunCost:
     scores: Mapping[str, float] = field(default_factory=dict)
     verdicts: tuple[Verdict, ...] = ()
     whole: int | None = None
+    validation: Mapping[str, float] = field(default_factory=dict)
 
     def of(self, quantity: Quantity) -> int | None:
         """Its bytes, or its operations."""
@@ -70,6 +72,7 @@ def run_cost(results: Results, limits: LimitSettings) -> RunCost | None:
         scores={key: value for key, value in scores.items() if value is not None},
         verdicts=judge(limits, model=model, exports=results.exports),
         whole=whole,
+        validation={} if exported is None else exported.validation,
     )
 
 
@@ -115,7 +118,7 @@ class Point:
     Attributes:
         name: of the arm.
         cost: mean over the seeds.
-        validation: best value of the metric over the seeds.
+        validation: value of the metric over the seeds, by the judged file where it was asked.
         test: score of the judged file over the seeds; None where nothing was tested.
         whole: the cost with zeros; None where that is no other.
     """

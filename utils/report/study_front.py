@@ -23,7 +23,7 @@ def front_table(study: Study) -> Table:
         *((Column("File", words=True),) if len(files) > 1 else ()),
         Column("Bytes" if len(files) > 1 else f"{files[0]} bytes", "Bytes"),
         Column("MMAC"),
-        Column(f"Best {study.metric}", "Valid."),
+        Column(study.validated_by, "Valid."),
         *((Column("n"),) if incomplete else ()),
         *((Column(f"Test {score.in_text} {score.unit}".rstrip(), "Test"),) if score else ()),
         Column("On the front", "Front", words=True),
@@ -37,7 +37,7 @@ def front_table(study: Study) -> Table:
             *((arm.costs[0].file,) if len(files) > 1 else ()),
             count(_whole(arm.cost("bytes"))),
             millions(_whole(arm.cost("MAC"))),
-            write.mean(arm.spread),
+            write.mean(study.validation(arm)),
             *((str(len(arm.values)),) if incomplete else ()),
             *((mean_cell(arm.file_score(score.key), score.number),) if score else ()),
             ", ".join(on) or MISSING,
@@ -56,10 +56,11 @@ def _whole(value: float | None) -> int | None:
 
 
 def _note(study: Study) -> str:
+    by = "that of the judged file" if study.is_validated_by_files else "of the network in Keras"
     return (
         f"Bytes: of {study.bytes_text}, mean over the seeds; the test scores are of the judged "
-        "file. On the front: no other arm costs less without being worse by its mean best "
-        f"{study.metric}, which is that of the network in Keras; of the arms done with most seeds. "
+        "file. On the front: no other arm costs less without being worse by its mean "
+        f"{study.metric}, which is {by}; of the arms done with most seeds. "
         "Arms that validate the same are compared by bytes with zeros. Neighbours on it may not "
         "be told apart by so few seeds. Test scores chose nothing here; whoever picks an "
         "arm by them chooses on test clips, and can no longer report them."
@@ -73,7 +74,7 @@ def front_findings(study: Study) -> tuple[str, ...]:
         f"{', '.join(point.name for point in study.front(quantity))}."
         for quantity in study.quantities
     ]
-    keeping = [arm for arm in study.arms if arm.costs and arm.spread and not arm.broken]
+    keeping = [arm for arm in study.arms if arm.costs and study.validation(arm) and not arm.broken]
     if len(keeping) < len([arm for arm in study.arms if arm.costs]):
         best = _best_of(study, keeping)
         told.append(f"Best by {study.metric} of the arms that keep every limit: {best}.")
@@ -87,7 +88,9 @@ def _best_of(study: Study, arms: list[StudyArm]) -> str:
         max((len(arm.values) for arm in arms), default=0),
     )
     able = [
-        (sign * arm.spread.mean, arm.name) for arm in arms if arm.spread and arm.spread.n == most
+        (sign * found.mean, arm.name)
+        for arm in arms
+        if (found := study.validation(arm)) and found.n == most
     ]
     if not able:
         return "none"

@@ -1,6 +1,12 @@
 """Training: fit with full-state checkpoints, keep the best epoch's weights."""
 
-from utils.training.compiling import check, compile_model, selection_note, stopping_note
+from utils.training.compiling import (
+    check,
+    compile_model,
+    scores_of,
+    selection_note,
+    stopping_note,
+)
 from utils.training.loop import Judge, Trained, fit
 from utils.training.steps import DivergedError
 
@@ -11,6 +17,7 @@ __all__ = [
     "check",
     "compile_model",
     "fit",
+    "scores_of",
     "selection_note",
     "stopping_note",
 ]

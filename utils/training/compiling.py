@@ -99,6 +99,25 @@ def check(
     try_loss(model, clip, _example(classes, kind), told=told)
 
 
+def scores_of(settings: TrainingSettings, truth: np.ndarray, said: np.ndarray) -> dict[str, float]:
+    """What the columns of history.csv on validation clips would be, were these the answers.
+
+    Args:
+        settings: the section ``training``.
+        truth: targets, (clips, ...).
+        said: answers, (clips, ...).
+
+    Returns:
+        ``val_loss``, without what layers add to a loss, and ``val_`` of each metric.
+    """
+    import keras
+
+    echo = keras.Sequential([keras.Input(said.shape[1:]), keras.layers.Identity()])
+    model = compile_model(echo, settings)
+    found = model.evaluate(said, truth, verbose=0, return_dict=True)
+    return {f"val_{name}": float(value) for name, value in found.items()}
+
+
 def try_loss(model: "keras.Model", clip: np.ndarray, truth: np.ndarray, *, told: str) -> None:
     """Take one step of nothing by a compiled network.
 

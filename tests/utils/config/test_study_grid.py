@@ -239,17 +239,19 @@ def test_an_empty_grid_is_refused(catalogue):
         arms(catalogue(sets=f"{HEAD}      grid: {{kind: {{}}}}\n"))
 
 
-def test_the_shipped_search_is_of_sizes_in_two_files():
+def test_the_shipped_search_is_of_sizes_in_three_files():
     made = load(Path(__file__).resolve().parents[3] / "task.yaml")
     study = made.resolve("task1a_search").settings.study
-    assert len(study.arms) == 12
+    assert len(study.arms) == 18
     assert study.under.limits
     for name in study.arms:
         arm = made.resolve(f"task1a_search/{name}").settings
         assert arm.model.constants["DEPTH"] in (4, 6)
         assert (arm.limits.format == "int8_qat") is (arm.export.qat is not None)
+        assert name.endswith(("int8", "qat", "sparse"))
+        assert name.endswith("sparse") is (arm.compression is not None)
         assert arm.limits.macs == {"DCASE 2022 (30 MMAC)": 30_000_000}
         assert arm.training.select.metric == "val_categorical_accuracy"
     demo = made.resolve("task1a_search", demo=True).settings.study
-    assert [name.partition("-")[2] for name in demo.arms] == ["depth4", "depth6"] * 3
+    assert [name.partition("-")[2] for name in demo.arms] == ["int8", "qat", "sparse"] * 3
     assert demo.seeds == (0,)

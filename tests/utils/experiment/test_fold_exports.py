@@ -80,6 +80,8 @@ def test_the_int8_file_is_trained_further(exporting, data, open_folder):
         one, formats=["int8"], samples=["int8_qat"],
         qat={"epochs": 2, "optimizer": {"Adam": {"learning_rate": 0.01}}},
     )  # fmt: skip
+    judged = job.settings.limits.model_copy(update={"format": "int8"})
+    job = replace(job, settings=job.settings.model_copy(update={"limits": judged}))
     check_clips(job)
     with open_folder(job) as run:
         done = experiment(job, run)
@@ -91,6 +93,9 @@ def test_the_int8_file_is_trained_further(exporting, data, open_folder):
             before.parameter_bytes,
         )
         assert after.scores != before.scores
+        assert before.validation.keys() == {"val_loss", "val_categorical_accuracy"}
+        assert before.validation["val_loss"] == pytest.approx(validation_loss(done, run), rel=1e-5)
+        assert after.validation == {}  # no limit is on it
         agreement = read_json(run.folder / "qat.json")
         assert agreement["same_class"] >= 0.9
         assert agreement["largest"] <= 2
@@ -100,6 +105,16 @@ def test_the_int8_file_is_trained_further(exporting, data, open_folder):
         predictor = FilePredictor.of(load_predictor(run.folder / "model_int8_qat.tflite"))
         said = [predictor(clip.path) for clip in one.folds[0].test]
         np.testing.assert_allclose(said, done.predictions("int8_qat").probabilities, atol=1e-6)
+
+
+def validation_loss(done, run):
+    """Of the int8 file, by hand: the cross-entropy of the shares of the words and what it says."""
+    (fold,) = done.folds
+    source, predictor = fold.learning.validation, load_predictor(run.folder / "model_int8.tflite")
+    seen = fold.learning.validation_examples(len(source.rows), fold.normaliser)
+    said = predictor(seen)
+    said = np.clip(said / said.sum(axis=1, keepdims=True), 1e-7, 1.0)
+    return -np.mean(np.sum(source.targets * np.log(said), axis=1))
 
 
 def test_some_layers_stay_in_float16(exporting, data, open_folder):

@@ -89,6 +89,30 @@ def test_a_study_has_a_front_where_its_arms_cost_differently():
     assert told["file_test"]["mean"] == pytest.approx(0.56)
 
 
+def told_by_files(arm, *values):
+    """The same arm, whose files were asked about the validation clips."""
+    runs = [
+        replace(one, cost=replace(one.cost, validation={"val_accuracy": value}))
+        for one, value in zip(arm.runs, values, strict=True)
+    ]
+    return replace(arm, runs=tuple(runs))
+
+
+def test_files_of_one_network_are_compared_by_what_they_say_themselves():
+    rounded = told_by_files(SMALL, 0.2, 0.4)
+    trained = told_by_files(replace(SMALL, name="trained"), 0.5, 0.5)
+    files = replace(WHOLE, arms=(rounded, trained, told_by_files(LARGE, 0.4, 0.6)))
+    assert [one.validation.mean for one in files.points("bytes")] == pytest.approx([0.3, 0.5, 0.5])
+    assert [one.name for one in files.front("bytes")] == ["trained"]
+    assert front_findings(files)[-1].endswith("of the arms that keep every limit: trained.")
+    table = front_table(files)
+    assert cells(table, "small")["val_accuracy of the file"] == "0.3000 ± 0.1414"
+    assert "which is that of the judged file" in table.note
+    partly = replace(files, arms=(rounded, LARGE))  # a run of an earlier version
+    assert partly.points("bytes")[0].validation.mean == pytest.approx(0.5)
+    assert "Best val_accuracy" in cells(front_table(partly), "small")
+
+
 def test_an_arm_with_a_run_that_was_not_exported_has_no_bytes():
     runs = (MIDDLE.runs[0], replace(MIDDLE.runs[1], cost=RunCost("int8", None, 15_000_000)))
     partly = replace(MIDDLE, runs=runs)
