@@ -50,6 +50,7 @@ SCENES = {  # the same: of task1a, within the limits of low complexity
     "task1a_cpmobile_tau2022": ((256, 65, 1), 63_856, 61_148, 29.42),
     "task1a_dscnn": ((40, 500, 1), 91_642, 89_274, 28.83),
     "task1a_dscnn_distilled": ((40, 500, 1), 91_642, 89_274, 28.83),
+    "task1a_dscnn_entry": ((40, 500, 1), 91_642, 89_274, 28.83),
     "task1a_dscnn_pruned": ((40, 500, 1), 91_642, 89_274, 28.83),  # before it is pruned
     "task1a_dscnn_tau2022": ((40, 51, 1), 91_642, 89_274, 6.77),
 }

@@ -5,8 +5,11 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Literal
+
+THREADS = "TF_NUM_INTRAOP_THREADS"
+"""Environment from which TensorFlow takes the number of cores of an operation."""
 
 
 @contextmanager
@@ -52,12 +55,13 @@ def start(
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    if threads == "between":
-        os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
     with quiet_stderr():
         import keras  # noqa: F401 - imported here so that its messages stay off the console
         import tensorflow as tf
 
+        if threads == "between" and THREADS not in os.environ:
+            with suppress(RuntimeError):  # it has computed, and keeps its threads
+                tf.config.threading.set_intra_op_parallelism_threads(1)
         gpus = tf.config.list_physical_devices("GPU")
         for gpu in gpus:
             tf.config.experimental.set_memory_growth(gpu, True)
