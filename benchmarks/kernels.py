@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from models import builder
 from utils import features
 from utils.backend import start
 from utils.config import load
+from utils.config.fields import Threads
 from utils.config.schema import Settings
 
 TASK = Path(__file__).resolve().parent.parent / "task.yaml"
@@ -66,7 +67,7 @@ def measure(settings: Settings, networks: Any) -> None:
 
 def add_threads(parser: argparse.ArgumentParser) -> None:
     """Let a command say how its steps use the cores, as ``training.threads`` does."""
-    choices = ("within", "between")
+    choices = get_args(Threads)
     parser.add_argument("--threads", choices=choices, default="within", help="training.threads")
 
 

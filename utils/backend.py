@@ -6,7 +6,8 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Literal
+
+from utils.config.fields import Threads
 
 THREADS = "TF_NUM_INTRAOP_THREADS"
 """Environment from which TensorFlow takes the number of cores of an operation."""
@@ -36,9 +37,7 @@ def quiet_stderr() -> Iterator[None]:
             os.close(kept_descriptor)
 
 
-def start(
-    *, deterministic: bool = True, threads: Literal["within", "between"] = "within"
-) -> tuple[str, ...]:
+def start(*, deterministic: bool = True, threads: Threads = "within") -> tuple[str, ...]:
     """Import TensorFlow and Keras once, quietly, and set them up.
 
     GPU memory grows as needed. What is set holds for the process.

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from utils.backend import THREADS
 from utils.files import writing
 
 K = TypeVar("K", bound=Hashable)
@@ -118,7 +119,7 @@ def shares(at_once: int, cores: int) -> dict[str, str]:
     """
     if at_once == 1:
         return {}
-    names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
+    names = (THREADS, "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
     return dict.fromkeys(names, str(max(1, cores // at_once)))
 
 

@@ -1,6 +1,6 @@
 """Types that the sections of the schema are made of: bounds, lists, the closed section itself."""
 
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, WrapValidator, model_validator
 from pydantic_core import PydanticCustomError
@@ -17,6 +17,7 @@ def _as_given(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0)]
+Threads = Literal["within", "between"]  # how a step uses the cores, as training.threads says
 Text = Annotated[str, Field(min_length=1)]
 Count = Annotated[int, Field(ge=1)]
 Many = Annotated[tuple[T, ...], Field(strict=False)]  # a YAML list becomes a tuple

@@ -36,7 +36,16 @@ from utils.config.feature_sections import (
     ShiftSettings,
     check_features,
 )
-from utils.config.fields import AsGiven, Count, Fraction, Many, Positive, Section, misplaced
+from utils.config.fields import (
+    AsGiven,
+    Count,
+    Fraction,
+    Many,
+    Positive,
+    Section,
+    Threads,
+    misplaced,
+)
 from utils.config.separation_sections import (
     MusicSettings,
     SegmentSettings,
@@ -194,7 +203,7 @@ class TrainingSettings(Section):
         True,
         description="the same seed gives the same numbers on the same machine; excludes XLA",
     )
-    threads: Literal["within", "between"] = Field(
+    threads: Threads = Field(
         "within",
         description="how a step uses the cores of a CPU; within: each operation is divided among "
         "them; between: operations that do not depend on each other run at the same time, each on "

@@ -6,7 +6,7 @@ import numpy as np
 
 from utils import export, inference, training
 from utils.config.export_section import ExportSettings
-from utils.experiment.learning import BLOCK, Learning
+from utils.experiment.learning import Learning
 from utils.experiment.quantisation import QAT
 from utils.export.c_array import write_c_array
 from utils.export.labels import finished
@@ -69,13 +69,12 @@ def validation_scores(
         predictor: the file.
         normaliser: of its features.
     """
-    source, said = learning.validation, []
-    for first in range(0, len(source.rows), BLOCK):
-        features = np.asarray(source.array[source.rows[first : first + BLOCK]])
-        seen = features if normaliser is None else np.asarray(normaliser(features))
-        said.append(predictor(seen.reshape(-1, *learning.features.representation.input_shape)))
+    truth, said = [], []
+    for seen, targets in learning.validation_batches(normaliser).as_numpy_iterator():
+        truth.append(targets)
+        said.append(predictor(seen))
     settings = learning.job.settings.training
-    return training.scores_of(settings, np.asarray(source.targets), np.concatenate(said))
+    return training.scores_of(settings, np.concatenate(truth), np.concatenate(said))
 
 
 def mixed_note(folder: Path) -> str:

@@ -222,7 +222,7 @@ class Learning:
             start: identity of the network whose weights it starts from; none: of drawn ones.
             callbacks: as for :func:`utils.training.fit`.
         """
-        prepare_training, prepare = self.preparations(normaliser)
+        prepare_training, _ = self.preparations(normaliser)
         memory_gb, seed = self.job.settings.pipeline.memory_gb, self.job.settings.seed
         teachers = self.teachers
         trained = training.fit(
@@ -232,10 +232,7 @@ class Learning:
                 first_epoch=first_epoch, epochs=settings.epochs,
                 prepare=prepare_training, augment=self.augment, memory_gb=memory_gb,
             ),
-            pipeline.evaluation_batches(
-                self.validation, batch_size=self.job.settings.evaluation.batch_size,
-                prepare=prepare, memory_gb=memory_gb,
-            ),
+            self.validation_batches(normaliser),
             steps=pipeline.steps(self.source, settings.batch_size),
             settings=settings, folder=folder, seed=seed,
             inputs=self.key + start,
@@ -245,6 +242,14 @@ class Learning:
         if teachers is None:
             return trained
         return replace(trained, model=teachers.graduated(trained.model))
+
+    def validation_batches(self, normaliser: AnyNormaliser | None) -> "tf.data.Dataset":
+        """What a network sees of the validation clips, and their targets, in order."""
+        _, prepare = self.preparations(normaliser)
+        return pipeline.evaluation_batches(
+            self.validation, batch_size=self.job.settings.evaluation.batch_size,
+            prepare=prepare, memory_gb=self.job.settings.pipeline.memory_gb,
+        )  # fmt: skip
 
     def preparations(
         self, normaliser: AnyNormaliser | None

@@ -2,7 +2,7 @@
 
 import math
 import statistics
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -185,8 +185,7 @@ class StudyArm:
 
     def score(self, key: str) -> Spread | None:
         """A test score over the tested runs; None without any, and where one of them lacks it."""
-        values = [run.scores.get(key, math.nan) for run in self.tested]
-        return Spread.of(values) if all(map(math.isfinite, values)) else None
+        return _if_all_known(run.scores.get(key) for run in self.tested)
 
     @property
     def costs(self) -> tuple[RunCost, ...]:
@@ -207,13 +206,11 @@ class StudyArm:
 
     def file_score(self, key: str) -> Spread | None:
         """A test score of the judged file over the tested runs; None where one of them lacks it."""
-        values = [cost.scores.get(key, math.nan) for cost in self.costs]
-        return Spread.of(values) if all(map(math.isfinite, values)) else None
+        return _if_all_known(cost.scores.get(key) for cost in self.costs)
 
     def file_validation(self, metric: str) -> Spread | None:
         """The metric of the judged file over the tested runs; None where one was not asked."""
-        values = [cost.validation.get(metric, math.nan) for cost in self.costs]
-        return Spread.of(values) if values and all(map(math.isfinite, values)) else None
+        return _if_all_known(cost.validation.get(metric) for cost in self.costs)
 
     @property
     def broken(self) -> list[str]:
@@ -255,3 +252,10 @@ class StudyArm:
     def seconds(self) -> float | None:
         """Mean seconds of a training."""
         return mean_of(run.seconds for run in self.runs if run.seconds is not None)
+
+
+def _if_all_known(values: Iterable[float | None]) -> Spread | None:
+    """Their spread; None without any, and where one is missing or no number."""
+    found = list(values)
+    known = [one for one in found if one is not None and math.isfinite(one)]
+    return Spread.of(known) if len(known) == len(found) else None
