@@ -133,7 +133,7 @@ def _batch_normalisation_weights(model: "keras.Model") -> set[int]:
     """Identities of the variables that stay in float32 in a float16 network."""
     import keras
 
-    from models.scene_layers import SubSpectralNormalization
+    from models.normalisation_layers import SubSpectralNormalization
 
     kinds = (keras.layers.BatchNormalization, SubSpectralNormalization)
     layers = [layer for layer in model._flatten_layers() if isinstance(layer, kinds)]

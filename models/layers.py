@@ -11,13 +11,12 @@ from keras import ops
 
 from models.dual_path_layers import DivideByLevel, DualPath, Level, MulCat, OverlapAdd
 from models.event_layers import AttentionPooling, FrequencyDynamicConv2D
-from models.scene_layers import (
-    FreqMixStyle,
+from models.normalisation_layers import (
     GlobalResponseNormalization,
     ResidualNormalization,
-    StridedDepthwiseConv2D,
     SubSpectralNormalization,
 )
+from models.scene_layers import FreqMixStyle, FrequencyAveragePooling, StridedDepthwiseConv2D
 from models.unet_layers import InferenceMode, Stack
 
 PACKAGE = "models"  # under which Keras saves their names
@@ -129,6 +128,7 @@ OWN = {
         GlobalResponseNormalization,
         FreqMixStyle,
         StridedDepthwiseConv2D,
+        FrequencyAveragePooling,
     )
 }
 """All own layers, by the names that layer lists and saved networks use."""

@@ -7,13 +7,12 @@ from scipy import stats
 
 from models.builder import build
 from models.complexity import count
-from models.scene_layers import (
-    FreqMixStyle,
+from models.normalisation_layers import (
     GlobalResponseNormalization,
     ResidualNormalization,
-    StridedDepthwiseConv2D,
     SubSpectralNormalization,
 )
+from models.scene_layers import FreqMixStyle, FrequencyAveragePooling, StridedDepthwiseConv2D
 from utils.config.nodes import parse_yaml
 from utils.config.schema import ModelSettings
 from utils.errors import ConfigError
@@ -27,6 +26,7 @@ layers:
   - ResidualNormalization: {shortcut: 0.2}
   - GlobalResponseNormalization: {epsilon: 1.0e-4}
   - StridedDepthwiseConv2D: {kernel_size: 3, strides: [2, 1], padding: same, use_bias: false}
+  - FrequencyAveragePooling
 """
 
 
@@ -231,6 +231,13 @@ def test_strides_that_differ(clips, rng, strides, padding):
     assert layer.compute_output_shape(inputs.shape) == expected.shape
 
 
+def test_the_mean_over_mels_is_a_pooling_of_the_whole_height(clips):
+    expected = np.asarray(keras.layers.AveragePooling2D((MELS, 1))(clips))
+    layer = FrequencyAveragePooling()
+    np.testing.assert_allclose(np.asarray(layer(clips)), expected, atol=1e-6)
+    assert layer.compute_output_shape(clips.shape) == expected.shape
+
+
 @pytest.mark.parametrize(
     ("layer", "message"),
     [
@@ -241,6 +248,7 @@ def test_strides_that_differ(clips, rng, strides, padding):
         ("FreqMixStyle: {probability: 1.5}", "probability is 1.5; it must be from 0 to 1"),
         ("StridedDepthwiseConv2D: {kernel_size: 3, strides: [2, 3]}", "or one of them 1"),
         ("Flatten: {}\n  - ResidualNormalization", "expects (batch, mels, frames, channels)"),
+        ("Flatten: {}\n  - FrequencyAveragePooling", "expects (batch, mels, frames, channels)"),
     ],
 )
 def test_mistakes_are_named(layer, message):

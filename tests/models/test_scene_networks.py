@@ -206,10 +206,22 @@ def test_residual_normalisation_keeps_soft_mels_in_int8(tmp_path, rng):
     np.testing.assert_allclose(gains, 1.0, atol=0.02)
 
 
+def test_means_over_mels_have_a_range_of_their_own_in_int8(tmp_path, rng):
+    """Steps of what is averaged would be a sixth of the spread of the means: an error of 0.05."""
+    clips = rng.standard_normal((24, 32, 40, 3)).astype(np.float32)
+    settings = ModelSettings.model_validate(parse_yaml("layers: [FrequencyAveragePooling]", "y"))
+    shape = clips.shape[1:]
+    model = build(settings, named={}, input_shape=shape, constants={}, name="net", seed=0)
+    path = exported(model, clips, tmp_path, ("int8",))["int8"]
+    (found,) = load_predictor(path).outputs(clips)
+    expected = clips.mean(axis=1, keepdims=True)
+    assert np.sqrt(np.mean((found - expected) ** 2)) < 0.02 * expected.std()
+
+
 @pytest.mark.parametrize(
     ("set_id", "likeness", "apart"),  # correlation of probabilities, int8 with float32
     [
-        ("task1a_bcresnet", 0.6, 0.9),
+        ("task1a_bcresnet", 0.7, 0.9),
         ("task1a_cpmobile", 0.95, 0.6),
         ("task1a_dscnn", 0.95, 0.2),
     ],

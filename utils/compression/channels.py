@@ -30,7 +30,7 @@ SINGLE = frozenset(
         *("GaussianNoise", "SpecAugment"),
         *("MaxPooling1D", "MaxPooling2D", "AveragePooling1D", "AveragePooling2D"),
         *("GlobalMaxPooling1D", "GlobalMaxPooling2D"),
-        *("GlobalAveragePooling1D", "GlobalAveragePooling2D"),
+        *("GlobalAveragePooling1D", "GlobalAveragePooling2D", "FrequencyAveragePooling"),
         *("ZeroPadding1D", "ZeroPadding2D", "Cropping1D", "Cropping2D", "UpSampling2D"),
     }
 )
