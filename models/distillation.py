@@ -4,7 +4,7 @@ G. Hinton, O. Vinyals, J. Dean: Distilling the Knowledge in a Neural Network, NI
 (arXiv 1503.02531). Only ``keras`` is used, so it trains on every backend.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,7 +20,9 @@ PARTS = ("label_loss", "distillation_loss")
 LEAST = 1e-30  # a probability that is taken for 0, whose logarithm would be infinite
 
 
-def softened(probabilities: np.ndarray, *, temperature: float) -> np.ndarray:
+def softened(
+    probabilities: np.ndarray, *, temperature: float, weights: Sequence[float] | None = None
+) -> np.ndarray:
     """What several teachers say together at a temperature.
 
     Their logits are averaged, as F. Schmid et al. average the teachers of CP-Mobile (DCASE 2023,
@@ -31,11 +33,13 @@ def softened(probabilities: np.ndarray, *, temperature: float) -> np.ndarray:
     Args:
         probabilities: of the teachers (teachers, clips, classes), rows sum to 1.
         temperature: T, above 0; 1 leaves a single teacher as it is.
+        weights: of the teachers in the mean, divided by their sum; None: all alike.
 
     Returns:
         float32 (clips, classes), rows sum to 1.
     """
-    logits = np.log(np.maximum(np.asarray(probabilities, np.float64), LEAST)).mean(axis=0)
+    logits = np.log(np.maximum(np.asarray(probabilities, np.float64), LEAST))
+    logits = np.average(logits, axis=0, weights=weights)
     powers = np.exp((logits - logits.max(axis=-1, keepdims=True)) / temperature)
     return (powers / powers.sum(axis=-1, keepdims=True)).astype(np.float32)
 

@@ -69,6 +69,16 @@ def test_teachers_are_averaged_by_their_logits(rng):
     np.testing.assert_allclose(softened(one, temperature=1.0), one[0], rtol=1e-6)
 
 
+def test_a_teacher_may_count_more_than_another(rng):
+    logits = rng.normal(size=(2, 5, CLASSES))
+    found = softened(softmax(logits), temperature=2.0, weights=(3.0, 1.0))
+    np.testing.assert_allclose(
+        found, softmax((0.75 * logits[0] + 0.25 * logits[1]) / 2.0), rtol=1e-6
+    )
+    alike = softened(softmax(logits), temperature=2.0, weights=(0.2, 0.2))
+    np.testing.assert_allclose(alike, softened(softmax(logits), temperature=2.0), rtol=1e-6)
+
+
 def test_a_class_that_a_teacher_excludes_leaves_finite_numbers():
     found = softened(np.array([[[1.0, 0.0, 0.0]], [[0.0, 1.0, 0.0]]]), temperature=1.0)
     np.testing.assert_allclose(found, [[0.5, 0.5, 0.0]], atol=1e-12)

@@ -77,7 +77,11 @@ class Teachers:
         from models.distillation import softened
 
         told = np.stack([self._told(path, clips) for path in self.models])
-        return {LABELS: labels, TEACHER: softened(told, temperature=self.settings.temperature)}
+        settings = self.settings
+        together = softened(
+            told, temperature=settings.temperature, weights=settings.teacher_weights
+        )
+        return {LABELS: labels, TEACHER: together}
 
     def _told(self, path: Path, clips: Sequence[Clip]) -> np.ndarray:
         """Probabilities by one teacher, float32 (clips, classes); from the cache if they are there.
@@ -206,7 +210,11 @@ def teachers_note(job: Job) -> str | None:
     settings = job.settings.training.distillation
     if settings is None:
         return None
-    told = ", ".join(f"{one.name} ({one.folder.name})" for one in job.teachers)
+    weights = settings.teacher_weights or (None,) * len(job.teachers)
+    told = ", ".join(
+        f"{one.name} ({one.folder.name}" + (")" if weight is None else f", counted {weight:g})")
+        for one, weight in zip(job.teachers, weights, strict=True)
+    )
     return (
         f"{SETTING}: learnt from labels and from {told}, with weight {settings.weight:g} at "
         f"temperature {settings.temperature:g}."

@@ -233,6 +233,7 @@ def test_members_of_an_ensemble_have_teachers(toy, refused):
         ("round", "led learns from itself: led <- round <- led; leave it out."),
         ("", "expected one teacher or several, each once, received none"),
         ("big, big", "expected one teacher or several, each once, received ['big', 'big']"),
+        ("big], teacher_weights: [1.0, 2.0", "teacher_weights has 2 numbers for 1 teachers; give"),
     ],
 )
 def test_what_cannot_teach_is_a_sentence_before_any_run(toy, refused, teachers, words):

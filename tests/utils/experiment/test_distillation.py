@@ -111,15 +111,29 @@ def test_teachers_answer_with_their_own_front_end_and_no_refinement(student, tea
     assert isinstance(learning.validation.targets, np.ndarray)
 
 
+def listening(student, **changed):
+    """The student's set with other settings of its teachers."""
+    told = TAUGHT.model_copy(update=changed)
+    training = student.settings.training.model_copy(update={"distillation": told})
+    return replace(student, settings=student.settings.model_copy(update={"training": training}))
+
+
+def test_a_teacher_that_counts_for_nearly_all_is_heard_alone(student, teachers):
+    heard = learning_of(taught_by(listening(student, teacher_weights=(1.0, 1e-9)), teachers))
+    alone = learning_of(taught_by(student, teachers[:1]))
+    both = learning_of(taught_by(student, teachers))
+    found, other = (one.source.targets[TEACHER] for one in (heard, alone))
+    np.testing.assert_allclose(found, other, rtol=1e-5)
+    assert not np.allclose(found, both.source.targets[TEACHER])
+
+
 def test_each_teacher_is_asked_about_each_clip_once(student, teachers):
     learning = learning_of(taught_by(student, teachers))
     assert len(learning.source.targets[TEACHER]) == 3
     assert Told.asked == 6
     again = learning_of(taught_by(student, teachers)).source.targets
     np.testing.assert_array_equal(again[TEACHER], learning.source.targets[TEACHER])
-    warmer = TAUGHT.model_copy(update={"temperature": 4.0, "weight": 1.0})
-    training = student.settings.training.model_copy(update={"distillation": warmer})
-    other = replace(student, settings=student.settings.model_copy(update={"training": training}))
+    other = listening(student, temperature=4.0, weight=1.0)
     warm = learning_of(taught_by(other, teachers[:1])).source.targets
     assert not np.allclose(warm[TEACHER], again[TEACHER])
     assert Told.asked == 6
@@ -260,6 +274,10 @@ def test_the_report_tells_who_taught(student, teachers, job):
     assert note is not None
     assert "from big (big), large (large), with weight 0.5 at temperature 2." in note
     assert teachers_note(job) is None
+    counted = listening(student, teacher_weights=(2.0, 0.5))
+    note = teachers_note(taught_by(counted, teachers))
+    assert note is not None
+    assert "from big (big, counted 2), large (large, counted 0.5), with weight" in note
 
 
 def test_clips_that_are_mixed_afresh_have_no_answers(student):
