@@ -51,15 +51,15 @@ class SeparationJudge:
         separator = Separator.of(MemoryPredictor(model, metadata=metadata))
         losses: list[float] = []
 
-        def stretches() -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+        def stretches() -> Iterator[tuple[int, np.ndarray, np.ndarray, np.ndarray]]:
             for files, mixtures, stems in self.learning.validation(BATCH):
                 losses.extend([self._loss(model, mixtures, stems)] * len(mixtures))
-                yield from zip(files, mixtures, stems, strict=True)
+                yield from zip(files, mixtures, stems, separator.each(list(mixtures)), strict=True)
 
         gains: list[float] = []
         for _, of_file in groupby(stretches(), key=itemgetter(0)):
-            _, mixtures, stems = zip(*of_file, strict=True)
-            gains += self._gains(separator, mixtures, stems).tolist()
+            _, *signals = zip(*of_file, strict=True)
+            gains += self._gains(*signals).tolist()
         improvement = float(np.mean(gains)) if gains else 0.0
         return {"val_loss": float(np.mean(losses)), "val_si_sdr_improvement": improvement}
 
@@ -73,10 +73,12 @@ class SeparationJudge:
         return float(np.mean(keras.ops.convert_to_numpy(found), dtype=np.float64))
 
     def _gains(
-        self, separator: Separator, mixtures: Sequence[np.ndarray], stems: Sequence[np.ndarray]
+        self,
+        mixtures: Sequence[np.ndarray],
+        stems: Sequence[np.ndarray],
+        estimates: Sequence[np.ndarray],
     ) -> np.ndarray:
         """Improvement of each stem that sounds; channels are one signal of many samples."""
-        estimates = [separator(mixture) for mixture in mixtures]
         mixture, true, found = (
             np.concatenate([part.reshape(*part.shape[:-2], -1) for part in parts], axis=-1)
             for parts in (mixtures, stems, self._ordered(estimates, stems))

@@ -1,6 +1,6 @@
 """A trained network that separates as a function of sound of any length."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
@@ -15,7 +15,8 @@ from utils.features.heard import Heard, Magnitudes, Waveforms, heard_in_use
 from utils.inference.metadata import checked_section, required
 from utils.inference.predictor import MemoryPredictor, Predictor
 from utils.inference.separator_masks import MaskSeparator
-from utils.inference.separator_waves import WaveSeparator
+from utils.inference.separator_waves import WaveSeparator, levelled
+from utils.inference.separator_windows import several
 
 if TYPE_CHECKING:
     from utils.config.separation_sections import SeparationSettings
@@ -113,6 +114,28 @@ class Separator:
         """
         empty = np.zeros((len(self.classes), 0, self.channels), np.float32)
         return np.concatenate([empty, *self.stream([samples])], axis=1)
+
+    def each(self, mixtures: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Separate short mixtures, as a call does each.
+
+        Those that are one segment of a waveform are given to the network together: of recurrent
+        networks a batch takes hardly longer than a segment.
+
+        Args:
+            mixtures: float32 (samples, channels), with the network's channels.
+        """
+        heard = self.heard
+        if isinstance(heard, Magnitudes) or {len(one) for one in mixtures} != {heard.n_samples}:
+            return [self(mixture) for mixture in mixtures]
+        found = [
+            levelled(sources, segment[:, 0])[..., np.newaxis]
+            for batch in several(mixtures, self._batch())
+            for segment, sources in zip(batch, self._sources(batch), strict=True)
+        ]
+        return [
+            added_up(stems, mixture) if self.settings.add_up else stems
+            for stems, mixture in zip(found, mixtures, strict=True)
+        ]
 
     def stream(self, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         """Separate a mixture that comes in blocks.

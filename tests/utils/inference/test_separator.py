@@ -177,6 +177,24 @@ def test_windows_are_given_to_the_network_some_at_a_time(rng, made):
     assert set(sizes[:-1]) == {8}
 
 
+@pytest.mark.parametrize("add_up", [False, True])
+def test_segments_are_separated_together_as_each_by_itself(rng, made, add_up):
+    separate = made(add_up=add_up)
+    mixtures = [music(rng, SEGMENT, separate.channels) for _ in range(11)]
+    expected = [separate(mixture) for mixture in mixtures]
+    asked = []
+    give = separate.predictor._predict
+    separate.predictor._predict = lambda windows: asked.append(len(windows)) or give(windows)
+    for found, one in zip(separate.each(mixtures), expected, strict=True):
+        np.testing.assert_allclose(found, one, atol=1e-5 * np.abs(one).max())
+    if separate.channels == 1:  # segments of a waveform
+        assert asked == [8, 3]
+    shorter = [mixtures[0], mixtures[1][:-7]]
+    for found, one in zip(separate.each(shorter), shorter, strict=True):
+        np.testing.assert_array_equal(found, separate(one))
+    assert separate.each([]) == []
+
+
 def test_large_windows_go_one_by_one():
     class Large(MemoryPredictor):
         def __init__(self):
