@@ -9,21 +9,13 @@ import pytest
 import soundfile
 
 from tests.tasks.processes import kill_in_epoch
-from utils.report.results import read_results
+from tests.tasks.runs import results_of, run_of, set_of
 
 CLASSES = ["Beep", "Buzz", "Whistle"]
 FORMATS = ("float32", "float16", "dynamic")
 BRIEF = ("training.epochs=1", "training.schedule.warmup_epochs=0", "export.formats=[]")
 pytest_plugins = ["tests.tasks.sed_fixtures"]
 pytestmark = pytest.mark.smoke
-
-
-def run_of(folder, set_id="tiny"):
-    return (folder / "runs" / set_id / "latest").resolve()
-
-
-def results_of(folder):
-    return read_results(run_of(folder) / "results.json")
 
 
 def table(path):
@@ -34,11 +26,6 @@ def table(path):
 def history(folder):
     with (run_of(folder) / "history.csv").open(newline="") as stream:
         return list(csv.DictReader(stream))
-
-
-def set_of(folder):
-    """Options that name the tiny set."""
-    return "-s", "tiny", "-p", folder / "tiny.yaml"
 
 
 def test_everything_from_soundscapes_to_report(searched):

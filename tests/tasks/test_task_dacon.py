@@ -8,6 +8,7 @@ import pytest
 import soundfile
 
 from tests.tasks.processes import kill_in_epoch
+from tests.tasks.runs import results_of, run_of
 from utils.evaluation import answers
 from utils.report.results import read_results
 
@@ -16,14 +17,6 @@ UNIFORM = np.log(6) - np.log(2)  # KL divergence of equal probabilities for two 
 EVERY_FORMAT = "export.formats=[float32,float16,dynamic,int8]"
 REFINED = ("evaluation.shifts_seconds=[-0.0125,0.0,0.0125]", "evaluation.calibration=temperature")
 pytestmark = pytest.mark.smoke
-
-
-def run_of(folder, set_id="tiny"):
-    return (folder / "runs" / set_id / "latest").resolve()
-
-
-def results_of(folder, set_id="tiny"):
-    return read_results(run_of(folder, set_id) / "results.json")
 
 
 def kl_of(path, truth):

@@ -10,6 +10,7 @@ import soundfile
 
 from tests.tasks.conftest import imported
 from tests.tasks.refusals import refusal
+from tests.tasks.runs import results_of, run_of, set_of
 from tests.tasks.separation_data import (
     RATE,
     tones,
@@ -49,18 +50,6 @@ def separated(separation, songs, tmp_path_factory):
     write_tiny_separation(folder)
     assert separation(*set_of(folder), "--data", songs) == 0
     return folder
-
-
-def set_of(folder, set_id="tiny"):
-    return "-s", set_id, "-p", folder / "tiny.yaml"
-
-
-def run_of(folder, set_id="tiny"):
-    return (folder / "runs" / set_id / "latest").resolve()
-
-
-def results_of(folder, set_id="tiny"):
-    return read_results(run_of(folder, set_id) / "results.json")
 
 
 def history(folder, set_id="tiny"):

@@ -2,9 +2,11 @@
 
 import csv
 
+import numpy as np
 import pytest
 
 from tests.tasks.conftest import imported
+from tests.tasks.runs import results_of, set_of
 from tests.tasks.separation_data import (
     SONGS,
     write_songs,
@@ -12,15 +14,10 @@ from tests.tasks.separation_data import (
     write_utterances,
 )
 from utils.datasets import speaker_mixer
-from utils.report.results import read_results
 
 STEMS = ("bass", "drums", "vocals", "other")
 SHORT = ("training.epochs=2", "export.formats=[]")
 pytestmark = pytest.mark.smoke
-
-
-def results_of(folder, set_id):
-    return read_results((folder / "runs" / set_id / "latest").resolve() / "results.json")
 
 
 def write_tables(songs):
@@ -39,10 +36,10 @@ def test_songs_by_tables_are_the_songs_of_folders(tmp_path):
     write_tiny_separation(tmp_path)
     songs = write_songs(tmp_path / "songs")
     write_tables(songs)
-    arguments = ("-s", "tiny", "-p", tmp_path / "tiny.yaml", "--data", songs)
+    arguments = (*set_of(tmp_path), "--data", songs)
     changes = ("dataset.name=spleeter", "dataset.music.test=test.csv", *SHORT)
     assert separation(*arguments, "--override", *changes) == 0
-    results = results_of(tmp_path, "tiny")
+    results = results_of(tmp_path)
     assert results.data == "spleeter"
     assert (results.scores["files"], set(results.scores["per_class"])) == (2, {"low", "high"})
     assert results.overall["si_sdr_improvement"] > 4.0
@@ -54,9 +51,9 @@ def test_mixtures_by_manifests_are_those_that_were_written(tmp_path):
     utterances, mixtures = write_utterances(tmp_path / "utterances"), tmp_path / "mixtures"
     numbers = ("--train", "6", "--validation", "3", "--test", "2")
     assert speaker_mixer.main([str(utterances), str(mixtures), *numbers]) == 0
-    arguments = ("-s", "tiny_voices", "-p", tmp_path / "tiny.yaml", "--data", mixtures)
+    arguments = (*set_of(tmp_path, "tiny_voices"), "--data", mixtures)
     changes = ("dataset.name=svoice", "segments.train=8", *SHORT)
     assert separation(*arguments, "--override", *changes) == 0
     results = results_of(tmp_path, "tiny_voices")
     assert (results.data, results.scores["files"]) == ("svoice", 2)
-    assert results.overall["si_sdr_improvement"] != 0
+    assert np.isfinite(results.overall["si_sdr_improvement"])

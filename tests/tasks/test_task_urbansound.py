@@ -15,6 +15,7 @@ import soundfile
 import soxr
 
 from tests.tasks.processes import PROJECT, kill_in_epoch
+from tests.tasks.runs import results_of, run_of
 from utils.evaluation import read_system_output
 from utils.report.results import read_results
 
@@ -31,14 +32,6 @@ def finished(urbansound, urban, write_tiny_urban, tmp_path_factory):
     folder = tmp_path_factory.mktemp("finished")
     assert urbansound("-s", "tiny", "-p", write_tiny_urban(folder), "--data", urban) == 0
     return folder
-
-
-def run_of(folder, set_id="tiny"):
-    return (folder / "runs" / set_id / "latest").resolve()
-
-
-def results_of(folder, set_id="tiny"):
-    return read_results(run_of(folder, set_id) / "results.json")
 
 
 def answers_of(run):

@@ -210,10 +210,10 @@ def teachers_note(job: Job) -> str | None:
     settings = job.settings.training.distillation
     if settings is None:
         return None
-    weights = settings.teacher_weights or (None,) * len(job.teachers)
+    counted = [f", counted {weight:g}" for weight in settings.teacher_weights or ()]
     told = ", ".join(
-        f"{one.name} ({one.folder.name}" + (")" if weight is None else f", counted {weight:g})")
-        for one, weight in zip(job.teachers, weights, strict=True)
+        f"{one.name} ({one.folder.name}{count})"
+        for one, count in zip(job.teachers, counted or [""] * len(job.teachers), strict=True)
     )
     return (
         f"{SETTING}: learnt from labels and from {told}, with weight {settings.weight:g} at "

@@ -69,12 +69,10 @@ def validation_scores(
         predictor: the file.
         normaliser: of its features.
     """
-    truth, said = [], []
-    for seen, targets in learning.validation_batches(normaliser).as_numpy_iterator():
-        truth.append(targets)
-        said.append(predictor(seen))
-    settings = learning.job.settings.training
-    return training.scores_of(settings, np.concatenate(truth), np.concatenate(said))
+    batches = learning.validation_batches(normaliser).as_numpy_iterator()
+    said = np.concatenate([predictor(seen) for seen, _ in batches])
+    truth = np.asarray(learning.validation.targets)
+    return training.scores_of(learning.job.settings.training, truth, said)
 
 
 def mixed_note(folder: Path) -> str:

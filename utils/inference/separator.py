@@ -15,8 +15,7 @@ from utils.features.heard import Heard, Magnitudes, Waveforms, heard_in_use
 from utils.inference.metadata import checked_section, required
 from utils.inference.predictor import MemoryPredictor, Predictor
 from utils.inference.separator_masks import MaskSeparator
-from utils.inference.separator_waves import WaveSeparator, levelled
-from utils.inference.separator_windows import several
+from utils.inference.separator_waves import WaveSeparator
 
 if TYPE_CHECKING:
     from utils.config.separation_sections import SeparationSettings
@@ -127,14 +126,10 @@ class Separator:
         heard = self.heard
         if isinstance(heard, Magnitudes) or {len(one) for one in mixtures} != {heard.n_samples}:
             return [self(mixture) for mixture in mixtures]
-        found = [
-            levelled(sources, segment[:, 0])[..., np.newaxis]
-            for batch in several(mixtures, self._batch())
-            for segment, sources in zip(batch, self._sources(batch), strict=True)
-        ]
+        found = self._waves(heard).segments(mixtures)
         return [
-            added_up(stems, mixture) if self.settings.add_up else stems
-            for stems, mixture in zip(found, mixtures, strict=True)
+            self._fitted(sources[..., np.newaxis], mixture)
+            for sources, mixture in zip(found, mixtures, strict=True)
         ]
 
     def stream(self, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
@@ -157,17 +152,24 @@ class Separator:
         for stems in separate(mixture):
             late, skip = min(skip, stems.shape[1]), max(0, skip - stems.shape[1])
             if count := min(stems.shape[1] - late, mixture.waiting):
-                found = stems[:, late : late + count]
-                whole = mixture.take(count)
-                yield added_up(found, whole) if self.settings.add_up else found
+                yield self._fitted(stems[:, late : late + count], mixture.take(count))
+
+    def _fitted(self, stems: np.ndarray, mixture: np.ndarray) -> np.ndarray:
+        """Stems that add up to the mixture, where that is asked for."""
+        return added_up(stems, mixture) if self.settings.add_up else stems
 
     def _method(self) -> tuple[Separate, int]:
         """What separates blocks, and how many samples late."""
-        heard, batch = self.heard, self._batch()
-        if isinstance(heard, Magnitudes):
-            masks = MaskSeparator(self._stems, heard, len(self.classes), self.settings, batch)
-            return masks, masks.lead
-        return WaveSeparator(self._sources, heard, self.settings.overlap, batch), 0
+        heard = self.heard
+        if isinstance(heard, Waveforms):
+            return self._waves(heard), 0
+        stems, batch = len(self.classes), self._batch()
+        masks = MaskSeparator(self._stems, heard, stems, self.settings, batch)
+        return masks, masks.lead
+
+    def _waves(self, heard: Waveforms) -> WaveSeparator:
+        """What separates waveforms, segment by segment."""
+        return WaveSeparator(self._sources, heard, self.settings.overlap, self._batch())
 
     def _batch(self) -> int:
         """Windows that the network is given at once: one where it takes no more."""

@@ -63,13 +63,17 @@ class WaveSeparator:
         """Sources (sources, samples) of each segment, levelled, in the order of the first."""
         windows = self.windows
         before: np.ndarray | None = None
-        for batch in several(windows.cut(recut(blocks, windows.hop)), self.batch):
+        for sources in self.segments(windows.cut(recut(blocks, windows.hop))):
+            if before is not None and windows.overlap:
+                sources = sources[_nearest(sources[:, : windows.overlap], before)]
+            before = sources[:, windows.hop :]
+            yield sources
+
+    def segments(self, segments: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """Sources (sources, samples) of each segment (samples, 1), levelled, in any order."""
+        for batch in several(segments, self.batch):
             for segment, found in zip(batch, self.network(batch), strict=True):
-                sources = levelled(found, segment[:, 0])
-                if before is not None and windows.overlap:
-                    sources = sources[_nearest(sources[:, : windows.overlap], before)]
-                before = sources[:, windows.hop :]
-                yield sources
+                yield levelled(found, segment[:, 0])
 
 
 def levelled(sources: np.ndarray, mixture: np.ndarray) -> np.ndarray:

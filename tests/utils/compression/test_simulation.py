@@ -122,15 +122,15 @@ def test_layers_of_networks_for_scenes(tmp_path):
     import keras
     from keras import layers
 
-    from models import scene_layers as own
+    from models import normalisation_layers, scene_layers
 
     keras.utils.set_random_seed(4)
     clip = x = keras.Input(SHAPE)
-    x = own.ResidualNormalization()(x)
+    x = normalisation_layers.ResidualNormalization()(x)
     x = layers.Conv2D(6, 3, padding="same")(x)
-    x = own.SubSpectralNormalization(bands=4)(x)
-    x = own.GlobalResponseNormalization()(x)
-    x = own.StridedDepthwiseConv2D(3, strides=(1, 2), padding="same")(x)
+    x = normalisation_layers.SubSpectralNormalization(bands=4)(x)
+    x = normalisation_layers.GlobalResponseNormalization()(x)
+    x = scene_layers.StridedDepthwiseConv2D(3, strides=(1, 2), padding="same")(x)
     x = layers.Activation("silu")(x)
     x = layers.Dense(CLASSES)(layers.GlobalAveragePooling2D()(x))
     model = keras.Model(clip, layers.Softmax()(x))
