@@ -9,7 +9,7 @@ from utils.config.schema import LimitSettings
 from utils.config.study_section import StudySettings, UnderSettings
 from utils.errors import UserError
 from utils.files import read_json, write_json
-from utils.report.limits import KERAS_FLOAT16, NETWORK
+from utils.report.limits import KERAS_FLOAT16, NETWORK, WITH_ZEROS
 from utils.report.study_costs import Bound
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class Cost:
     Attributes:
         int8_bytes: bytes of its parameters in int8, normalisation merged.
         parameters: numbers in an exported file.
-        macs: multiply-accumulate operations for one clip.
+        macs: multiply-accumulate operations for one clip, of all passes.
         judged_bytes: bytes of its parameters in what ``limits.format`` names.
         judged_parameters: numbers in that.
         sparse: whether weights will become zero, so that bytes that are not are not known yet.
@@ -58,11 +58,11 @@ def cost_of(job: "Job") -> Cost:
     if asked is not None and asked.channels is not None:
         network = without_least(network, share=asked.channels.share)
     counted, exported = count(network), estimate(network)
-    of_keras = file == KERAS_FLOAT16
+    of_keras, passes = file == KERAS_FLOAT16, len(job.settings.evaluation.shifts_seconds)
     return Cost(
         int8_bytes=exported.size("int8"),
         parameters=exported.parameters,
-        macs=counted.macs,
+        macs=counted.macs * passes,
         judged_bytes=counted.keras_float16_bytes if of_keras else exported.size(file),
         judged_parameters=counted.parameters if of_keras else exported.parameters,
         sparse=asked is not None and asked.zeros is not None,
@@ -73,7 +73,7 @@ def cost_of(job: "Job") -> Cost:
 def beyond(cost: Cost, under: UnderSettings, limits: LimitSettings) -> tuple[str, ...]:
     """What a network costs more than is allowed, a text for each limit that it breaks.
 
-    Bytes are those that are not zero, so they are not asked where weights will become zero.
+    Where weights will become zero, only limits that count zeros are asked about bytes.
 
     Args:
         cost: of the network.
@@ -91,6 +91,7 @@ def beyond(cost: Cost, under: UnderSettings, limits: LimitSettings) -> tuple[str
     if under.limits:
         rules += [
             (judged_bytes, cost.judged_bytes, "bytes", limits.format),
+            (limits.model_bytes, cost.judged_bytes, WITH_ZEROS, limits.format),
             (limits.parameters, cost.judged_parameters, "parameters", limits.format),
             (limits.macs, cost.macs, "MAC", NETWORK),
         ]

@@ -20,6 +20,9 @@ from utils.evaluation.submission_forms import META_ENDING, Form
 from utils.evaluation.system_output import write_system_output
 from utils.files import write_text
 
+AUGMENTING = ("SpecAugment", "FreqMixStyle")
+"""Layers of networks that change clips while training, as the steps of ``augment`` do."""
+
 DEMO_MARK = "# Made from demo data: not for submission."
 _ROUNDING: dict[str, tuple[str, ...]] = {
     "float32": (),
@@ -226,9 +229,15 @@ def features_text(features: FeatureSettings) -> str | None:
     return "log-mel energies" if features.kind == "log_mel" else None
 
 
-def augmentation_text(steps: Iterable[AugmentStep]) -> str | None:
-    """List the augmentations in words: Noise and PitchShift give "noise, pitch shift"."""
+def augmentation_text(steps: Iterable[AugmentStep], layer_types: Iterable[str] = ()) -> str | None:
+    """List the augmentations in words: Noise and PitchShift give "noise, pitch shift".
+
+    Args:
+        steps: those of clips.
+        layer_types: class names of the network's layers, of which some augment.
+    """
     names = [name for step in steps for name in step.model_dump(exclude_none=True)]
+    names += [name for name in layer_types if name in AUGMENTING]
     words = ["".join(f" {c.lower()}" if c.isupper() else c for c in name).strip() for name in names]
     return ", ".join(dict.fromkeys(words)) or None
 

@@ -4,14 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
-from utils import export, inference, training
+from utils import export, inference
 from utils.config.export_section import ExportSettings
-from utils.experiment.learning import Learning
 from utils.experiment.quantisation import QAT
 from utils.export.c_array import write_c_array
 from utils.export.labels import finished
 from utils.export.mixed import MIXED, mixed
-from utils.features import AnyNormaliser
 from utils.files import read_json, write_bytes, write_json
 
 MIXED_FACTS = "mixed.json"
@@ -57,22 +55,6 @@ def write_files(
     for chosen in settings.c_array:
         write_c_array(paths[chosen])
     return paths
-
-
-def validation_scores(
-    learning: Learning, predictor: inference.Predictor, normaliser: AnyNormaliser | None
-) -> dict[str, float]:
-    """Loss and metrics of a file on the validation clips, named as in history.csv.
-
-    Args:
-        learning: with the clips.
-        predictor: the file.
-        normaliser: of its features.
-    """
-    batches = learning.validation_batches(normaliser).as_numpy_iterator()
-    said = np.concatenate([predictor(seen) for seen, _ in batches])
-    truth = np.asarray(learning.validation.targets)
-    return training.scores_of(learning.job.settings.training, truth, said)
 
 
 def mixed_note(folder: Path) -> str:

@@ -1,7 +1,7 @@
 """What a network and its files cost, and everything about a run, as results.json holds it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -248,7 +248,8 @@ def results_of(
         notes: what a reader must know besides the notes on the data.
         steps: networks of a compression.
     """
-    settings, counted = job.settings, model_facts(model)
+    settings = job.settings
+    counted = replace(model_facts(model), passes=len(settings.evaluation.shifts_seconds))
     return Results(
         set_id=settings.set_id,
         description=settings.description,

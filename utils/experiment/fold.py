@@ -14,7 +14,7 @@ from utils.errors import DataError
 from utils.evaluation import Predictions
 from utils.experiment.compressing import TRAINED, compress, measure_steps, networks
 from utils.experiment.distillation import Teachers
-from utils.experiment.exporting import MIXED_FACTS, mixed_note, validation_scores, write_files
+from utils.experiment.exporting import MIXED_FACTS, mixed_note, write_files
 from utils.experiment.facts import file_facts, metadata_of, statistics
 from utils.experiment.job import Job
 from utils.experiment.learning import BLOCK, ClipFeatures, Learning, waveform_of
@@ -190,9 +190,9 @@ class FoldExperiment:
         self._quantise()
         sources = [f"model_{name}.{ending}" for name in settings.c_array for ending in "hc"]
         files = (*(f"model_{name}.tflite" for name in names), *sources)
-        facts = () if settings.mixed is None else (MIXED_FACTS,)
-        makes = (*files, *facts, "exports.json", saved.name)
-        with self.place.stage("export", makes=makes, inputs=self._refined_key) as stage:
+        makes = (*files, *((MIXED_FACTS,) if settings.mixed else ()), "exports.json", saved.name)
+        inputs = f"{self._refined_key}-{self.job.settings.limits.format}"
+        with self.place.stage("export", makes=makes, inputs=inputs) as stage:
             if stage.needed:
                 self._export(saved)
         found = load_arrays(saved)
@@ -236,8 +236,8 @@ class FoldExperiment:
             difference = float(np.abs(predicted[name] - expected).max())
             facts[name] = file_facts(path, clip=calibration[0], max_difference=difference)
             if name == self.job.settings.limits.format:
-                found = validation_scores(self.learning, predictor, self.normaliser)
-                facts[name]["validation"] = found
+                said = self.learning.validation_answers(predictor, self.normaliser)
+                facts[name]["validation"] = self.learning.validation_scores(said)
         of_samples = {f"{name}{SUFFIX}": export_samples(paths[name]) for name in settings.samples}
         predicted |= self._predict_samples(of_samples, clips)
         expected = self._predictions(clips, expected).probabilities

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from utils import export, pipeline, targets, training
+from utils import pipeline, targets, training
 from utils.augment import Augment, asked_devices, chain
 from utils.config.feature_sections import NormaliseSettings
 from utils.config.schema import TrainingSettings
@@ -185,14 +185,6 @@ class Learning:
         chosen = drawn(clips, number, seed=self.job.settings.seed)
         return np.asarray(self.features.store.array[self.features.store.rows(chosen)])
 
-    def validation_examples(self, number: int, normaliser: AnyNormaliser | None) -> np.ndarray:
-        """What a network sees of some validation clips, float32 (clips, ...)."""
-        source = self.validation
-        rows = source.rows[export.evenly(len(source.rows), number)]
-        features = np.asarray(source.array[rows])
-        seen = features if normaliser is None else np.asarray(normaliser(features))
-        return seen.reshape(-1, *self.features.representation.input_shape)
-
     def _mixed_features(self, number: int) -> np.ndarray:
         """Features of mixtures that no epoch trains on, float32 (clips, ...)."""
         assert isinstance(self.source, pipeline.Mixtures)  # noqa: S101 - for the type checker
@@ -250,6 +242,23 @@ class Learning:
             self.validation, batch_size=self.job.settings.evaluation.batch_size,
             prepare=prepare, memory_gb=self.job.settings.pipeline.memory_gb,
         )  # fmt: skip
+
+    def validation_answers(
+        self, ask: Callable[[np.ndarray], np.ndarray], normaliser: AnyNormaliser | None
+    ) -> np.ndarray:
+        """What a network says of the validation clips, in order, (clips, classes).
+
+        Args:
+            ask: gives the answers to a batch of normalised features.
+            normaliser: of the features.
+        """
+        batches = self.validation_batches(normaliser).as_numpy_iterator()
+        return np.concatenate([ask(seen) for seen, _ in batches])
+
+    def validation_scores(self, said: np.ndarray) -> dict[str, float]:
+        """Loss and metrics of such answers, named as in history.csv."""
+        truth = np.asarray(self.validation.targets)
+        return training.scores_of(self.job.settings.training, truth, said)
 
     def preparations(
         self, normaliser: AnyNormaliser | None

@@ -28,7 +28,6 @@ FACTS = "qat.json"
 _PATH = "export.qat"
 QAT_FOLDER = _PATH.rpartition(".")[2]
 """Of the training, in that of the fold."""
-_COMPARED = 100  # most validation clips by which the file is compared with what was trained
 
 
 def train_int8(
@@ -78,10 +77,8 @@ def train_int8(
         path=_PATH, start=place.folder / "model.keras", normaliser=normaliser,
     )  # fmt: skip
     write_bytes(path, finished(written(trained.model, files["int8"]), metadata))
-    seen = learning.validation_examples(_COMPARED, normaliser)
-    write_json(
-        place.folder / FACTS, _agreement(trained.model, inference.load_predictor(path), seen)
-    )
+    file = inference.load_predictor(path)
+    write_json(place.folder / FACTS, _agreement(trained.model, file, learning, normaliser))
     return trained.earlier_seconds
 
 
@@ -108,19 +105,30 @@ def require_trainable(model: "keras.Model", training: TrainingSettings, asked: Q
 
 
 def _agreement(
-    simulation: "Simulation", predictor: inference.Predictor, seen: np.ndarray
+    simulation: "Simulation",
+    predictor: inference.Predictor,
+    learning: Learning,
+    normaliser: AnyNormaliser | None,
 ) -> dict[str, Any]:
-    """How far the file says what the simulation says, in steps of its int8 output."""
+    """How far the file says what the simulation says of the validation clips.
+
+    Returns:
+        Numbers of the clips and shares of them, the largest difference in steps of the int8 output,
+        and the scores of both, named as in history.csv.
+    """
     from utils.compression.simulation import STEPS
 
     low, high = (float(limit) for limit in simulation.limits(simulation.graph.output))
-    simulated, told = np.asarray(simulation(seen)), predictor(seen)
+    simulated = learning.validation_answers(lambda seen: np.asarray(simulation(seen)), normaliser)
+    told = learning.validation_answers(predictor, normaliser)
     steps = np.abs(np.round((simulated - told) * STEPS / (high - low)))
     return {
-        "clips": len(seen),
+        "clips": len(told),
         "equal": float(np.mean(steps == 0)),
         "largest": int(steps.max()),
         "same_class": float(np.mean(simulated.argmax(axis=-1) == told.argmax(axis=-1))),
+        "scores_simulation": learning.validation_scores(simulated),
+        "scores_file": learning.validation_scores(told),
     }
 
 
@@ -128,9 +136,14 @@ def agreement_note(place: Place) -> str:
     """What ``qat.json`` says, in a sentence."""
     found = read_json(place.folder / FACTS)
     same = 100 * found["same_class"]
+    of_file = found["scores_file"]
+    scores = ", ".join(
+        f"{name} {value:.4g} and {of_file[name]:.4g}"
+        for name, value in found["scores_simulation"].items()
+    )
     return (
         f"{QAT}: on {found['clips']} validation clips {100 * found['equal']:.1f} % of the file's "
         f"numbers equal those of the simulation that was trained, the others differ by at most "
-        f"{found['largest']} of 256 steps; the likeliest class is the same for {same:.1f} %, so "
-        f"accuracies are at most {100 - same:.1f} points apart."
+        f"{found['largest']} of 256 steps; the likeliest class is the same for {same:.1f} %. "
+        f"In the simulation and by the file: {scores}."
     )

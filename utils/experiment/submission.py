@@ -58,6 +58,7 @@ def load_clips_to_submit(job: Job) -> tuple[Clip, ...]:
             f"weights to {form.weights}; judge {' or '.join(typed)}."
         )
     _require_complete(job.settings.submission, form)
+    _require_external(job.settings)
     return _evaluation_clips(job, form)
 
 
@@ -69,6 +70,18 @@ def _require_complete(asked: SubmissionSettings, form: Form) -> None:
     if faults:  # named as task.yaml has them, which does not nest
         first = faults[0].replace(".affiliation.abbreviation:", ".affiliation:")
         raise ConfigError(first.replace(".affiliation.institute:", ".institute:"))
+
+
+def _require_external(settings: Settings) -> None:
+    """Refuse a labelled system that learns from a folder of impulse responses and names no data."""
+    asked = settings.submission
+    steps = [step.DeviceResponse for step in settings.augment]
+    folders = [step.folder for step in steps if step is not None and step.folder]
+    if asked.label is not None and folders and not asked.external_datasets:
+        raise ConfigError(
+            f"submission.external_datasets: the impulse responses of {folders[0]} "
+            "(augment.DeviceResponse.folder) are external data; name them."
+        )
 
 
 def _evaluation_clips(job: Job, form: Form) -> tuple[Clip, ...]:
@@ -254,7 +267,9 @@ def _facts(
     return submission.SubmissionFacts(
         sample_rate_hz=settings.audio.sample_rate,
         acoustic_features=submission.features_text(settings.features),
-        data_augmentation=submission.augmentation_text(settings.augment),
+        data_augmentation=submission.augmentation_text(
+            settings.augment, [layer.kind for layer in layers]
+        ),
         machine_learning_method=submission.method_text(layer.kind for layer in layers),
         figures=counted.figures,
         complexity_management=compression,

@@ -9,10 +9,10 @@ import numpy as np
 
 from utils.files import write_bytes, write_text
 from utils.report.html import write_page
-from utils.report.limits import NETWORK, NOUNS, broken_limits
+from utils.report.limits import NETWORK, NOUNS, WITH_ZEROS, broken_limits, counts_zeros
 from utils.report.measures import MISSING, Measure, headline_measures, use_of
 from utils.report.plots import BLUE, GREY, INK, RED, Picture, as_png, as_svg, drawing
-from utils.report.results import Results
+from utils.report.results import ExportFacts, Results
 from utils.report.section import Section
 from utils.report.size import count, millions
 from utils.report.tables import Column, Row, Table, to_markdown
@@ -106,7 +106,7 @@ def _comparison_row(
             *(m.plus_minus(run.overall.get(m.key), run.interval(m.key)) for m in measures),
             count(run.model.parameters if run.model else None),
             count(export.parameter_bytes if export else None),
-            millions(run.model.macs if run.model else None),
+            millions(run.model.clip_macs if run.model else None),
             MISSING if seconds is None else f"{seconds:,.0f}",
             *(((", ".join(broken) or "none") if run.limits else MISSING,) if limited else ()),
         ),
@@ -162,7 +162,8 @@ def _shared_measures(runs: Sequence[Results]) -> tuple[Measure, ...]:
 def _shared_format(runs: Sequence[Results]) -> str:
     """The export format that is judged, if all runs have it; else the smallest that most have."""
     sets = [set(run.exports) for run in runs]
-    judged = {verdict.judged for run in runs for verdict in run.limits if verdict.unit == "bytes"}
+    sizes = [one for run in runs for one in run.limits if NOUNS[one.unit] == NOUNS["bytes"]]
+    judged = {verdict.judged for verdict in sizes}
     shared = set.intersection(*sets)
     for candidates in (shared & judged, shared, set.union(*sets)):
         for name in _SMALLEST_FIRST:
@@ -193,24 +194,29 @@ def _draw(figure: "Figure", runs: Sequence[Results], measures: Sequence[Measure]
         _score_panel(panel, runs, measure)
     size_format = _shared_format(runs)
     exports = [run.exports.get(size_format) for run in runs]
+    whole = counts_zeros(verdict for run in runs for verdict in run.limits)
     _cost_panel(
         panels[-2],
         runs,
-        values=[export.non_zero_bytes / 1024 if export else np.nan for export in exports],
-        limit=_tightest(runs, "bytes", size_format, divisor=1024),
+        values=[np.nan if file is None else _bytes(file, whole) / 1024 for file in exports],
+        limit=_tightest(runs, WITH_ZEROS if whole else "bytes", size_format, divisor=1024),
         title=f"{size_format} size",
-        label="non-zero parameters (KB)",
+        label="parameters (KB)" if whole else "non-zero parameters (KB)",
     )
     _cost_panel(
         panels[-1],
         runs,
-        values=[run.model.macs / 1e6 if run.model else np.nan for run in runs],
+        values=[run.model.clip_macs / 1e6 if run.model else np.nan for run in runs],
         limit=_tightest(runs, "MAC", NETWORK, divisor=1e6),
         title="Operations",
         label=f"MMAC per {use_of(measure.key for measure in measures).takes}",
     )
     panels[0].set_yticks(range(len(runs)), _names(runs))
     panels[0].set_ylim(len(runs) - 0.4, -0.6)
+
+
+def _bytes(file: ExportFacts, whole: bool) -> int:
+    return file.parameter_bytes if whole else file.non_zero_bytes
 
 
 def _names(runs: Sequence[Results]) -> list[str]:

@@ -7,7 +7,8 @@ from utils.config.schema import LimitSettings
 from utils.errors import ConfigError
 from utils.report.results import ExportFacts, ModelFacts, Results, Verdict
 
-NOUNS = {"bytes": "size", "parameters": "parameters", "MAC": "MAC"}
+WITH_ZEROS = "bytes with zeros"
+NOUNS = {"bytes": "size", WITH_ZEROS: "size", "parameters": "parameters", "MAC": "MAC"}
 KERAS_FLOAT16 = "keras_float16"
 NETWORK = "network"  # what is judged by its operations, whatever the format
 
@@ -37,8 +38,9 @@ def judge(
 ) -> tuple[Verdict, ...]:
     """Compare the judged model with every limit.
 
-    Bytes are those of the non-zero parameters (rule of 2021); the number of parameters counts zeros
-    (rule of 2022). Keras in float16 is counted as the challenge's own tool did: all values.
+    ``parameter_bytes`` are those of the non-zero parameters (rule of 2021); ``model_bytes`` and the
+    number of parameters count zeros (rules since 2022). Keras in float16 is counted as the
+    challenge's own tool did: all values. Operations are those of all passes that answer a clip.
 
     Args:
         limits: the limits and which format is judged.
@@ -46,21 +48,24 @@ def judge(
         exports: facts about the exported files by format.
 
     Returns:
-        A verdict a limit: bytes, then parameters, then operations.
+        A verdict a limit: bytes, bytes with zeros, parameters, operations.
 
     Raises:
         ConfigError: when the judged format was not exported.
     """
     require_judged(limits, formats=exports.keys())
-    rules = [(limits.macs, model.macs, "MAC", NETWORK)]
+    rules = [(limits.macs, model.clip_macs, "MAC", NETWORK)]
     if _weights_are_limited(limits):
         if limits.format == KERAS_FLOAT16:
-            size, parameters = model.keras_float16_bytes, model.parameters
+            size = whole = model.keras_float16_bytes
+            parameters = model.parameters
         else:
             judged = exports[limits.format]
-            size, parameters = judged.non_zero_bytes, judged.parameters
+            size, whole = judged.non_zero_bytes, judged.parameter_bytes
+            parameters = judged.parameters
         rules = [
             (limits.parameter_bytes, size, "bytes", limits.format),
+            (limits.model_bytes, whole, WITH_ZEROS, limits.format),
             (limits.parameters, parameters, "parameters", limits.format),
             *rules,
         ]
@@ -73,7 +78,13 @@ def judge(
 
 def _weights_are_limited(limits: LimitSettings) -> bool:
     """Whether there is a limit on what differs between formats."""
-    return bool(limits.parameter_bytes or limits.parameters)
+    return bool(limits.parameter_bytes or limits.model_bytes or limits.parameters)
+
+
+def counts_zeros(verdicts: Iterable[Verdict]) -> bool:
+    """Whether bytes are to be told with their zeros: all limits on them count zeros."""
+    units = {verdict.unit for verdict in verdicts}
+    return WITH_ZEROS in units and "bytes" not in units
 
 
 def all_passed(verdicts: Iterable[Verdict]) -> bool:

@@ -46,11 +46,12 @@ class ModelFacts(_Closed):
         parameters: number of all weights.
         trainable: of these, those that training changes.
         non_zero: of these, those that are not zero.
-        macs: multiply-accumulate operations for one clip, or one window as above.
+        macs: multiply-accumulate operations for one clip, or one window as above, in one pass.
         keras_float16_bytes: size in float16 by the challenge's rule (batch normalisation in
             float32).
         peak_activation_bytes: largest memory of activations at one time, for the same.
         layers: the network layer by layer.
+        passes: times that the network is asked about one clip (``evaluation.shifts_seconds``).
     """
 
     parameters: int
@@ -60,6 +61,12 @@ class ModelFacts(_Closed):
     keras_float16_bytes: int
     peak_activation_bytes: int | None = None
     layers: tuple[LayerFacts, ...] = ()
+    passes: int = 1
+
+    @property
+    def clip_macs(self) -> int:
+        """Operations of all passes that answer one clip."""
+        return self.macs * self.passes
 
 
 @dataclass(frozen=True)
@@ -131,7 +138,7 @@ class Verdict(_Closed):
         value: what the model has.
         allowed: the most that it may have.
         passed: whether ``value`` is at most ``allowed``.
-        unit: ``bytes``, ``parameters`` or ``MAC``.
+        unit: ``bytes`` (not zero), ``bytes with zeros``, ``parameters`` or ``MAC``.
         judged: the model that was judged, ``int8``.
     """
 

@@ -231,6 +231,11 @@ def layers_table(model: ModelFacts, *, takes: str = "input") -> Table:
         f"{model.trainable:,} parameters are trained, {model.non_zero:,} are not zero. "
         f"MMAC: millions of operations for one {takes}."
     )
+    if model.passes > 1:
+        note += (
+            f" evaluation.shifts_seconds asks the network {model.passes} times, which limits "
+            f"count: {millions(model.clip_macs)} MMAC."
+        )
     if model.peak_activation_bytes is not None:
         kb = kilobytes(model.peak_activation_bytes)
         note += f" Peak memory of activations in float32: {kb} KB for one {takes}."

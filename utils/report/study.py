@@ -1,13 +1,14 @@
 """A study's outcome: the best arm, paired differences to it; as JSON and as csv."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 from utils.files import write_csv, write_json
-from utils.report.limits import KERAS_FLOAT16
+from utils.report.limits import KERAS_FLOAT16, counts_zeros
 from utils.report.measures import Measure, headline_measures
 from utils.report.study_arms import StudyArm, StudyRun, cost_of, overall_scores
 from utils.report.study_costs import (
@@ -75,16 +76,24 @@ class Study:
     @cached_property
     def best(self) -> StudyArm | None:
         """The arm with the best mean, among those done with most seeds; None where none is done."""
-        most = max(len(arm.values) for arm in self.arms)
+        return self.best_of(self.arms)
+
+    def best_of(self, arms: Sequence[StudyArm]) -> StudyArm | None:
+        """The arm with the best mean, of those of these done with most seeds; None of none."""
+        most = max((len(self.values(arm)) for arm in arms), default=0)
         sign = 1 if self.mode == "min" else -1
-        able = [(sign * s.mean, arm) for arm in self.arms if (s := arm.spread) and s.n == most]
+        able = [
+            (sign * spread.mean, arm)
+            for arm in arms
+            if (spread := self.validation(arm)) and spread.n == most
+        ]
         return min(able, key=lambda pair: pair[0])[1] if able else None
 
     def to_best(self, arm: StudyArm) -> Difference | None:
         """Paired difference of an arm to the best one; None for that itself."""
         if self.best is None or arm is self.best:
             return None
-        return Difference.of(arm.values, self.best.values)
+        return Difference.of(self.values(arm), self.values(self.best))
 
     @property
     def reference(self) -> StudyArm | None:
@@ -98,9 +107,9 @@ class Study:
         return Difference.of(arm.mean_losses(steps), self.reference.mean_losses(steps))
 
     def value_ratio(self, arm: StudyArm) -> float | None:
-        """Mean best value as a share of the baseline's, over the seeds that both have."""
+        """Mean value as a share of the baseline's, over the seeds that both have."""
         base = self._baseline
-        return None if base is None else ratio(arm.values, base.values)
+        return None if base is None else ratio(self.values(arm), self.values(base))
 
     def loss_ratio(self, arm: StudyArm) -> float | None:
         """Mean loss of the first 100 steps as a share of the baseline's, over the same seeds."""
@@ -168,21 +177,26 @@ class Study:
 
     @cached_property
     def is_validated_by_files(self) -> bool:
-        """Whether the judged file of every counted arm was asked about the validation clips."""
+        """Whether arms are compared by what their judged files say of the validation clips.
+
+        They are where they cost differently, and each file that was judged was asked.
+        """
         counted = [arm for arm in self.arms if arm.costs]
-        return bool(counted) and all(arm.file_validation(self.metric) for arm in counted)
+        return self.is_priced and all(arm.file_values(self.metric) for arm in counted)
 
     @property
     def validated_by(self) -> str:
-        """What arms of other costs are compared by."""
+        """What arms are compared by."""
         of_files = f"{self.metric} of the file"
         return of_files if self.is_validated_by_files else f"Best {self.metric}"
 
+    def values(self, arm: StudyArm) -> dict[int, float]:
+        """How well an arm validates, by seed: its judged files, or else its networks' best."""
+        return arm.file_values(self.metric) or {} if self.is_validated_by_files else arm.values
+
     def validation(self, arm: StudyArm) -> Spread | None:
-        """How well an arm validates: its judged file, or where some were not asked, its network."""
-        if self.is_validated_by_files:
-            return arm.file_validation(self.metric) if arm.costs else None
-        return arm.spread
+        """The same over the seeds."""
+        return Spread.of(self.values(arm).values())
 
     def points(self, quantity: Quantity) -> tuple[Point, ...]:
         """The arms that are done and counted, by what they cost and how well they validate."""
@@ -218,11 +232,17 @@ class Study:
 
     @property
     def bytes_text(self) -> str:
-        """Which bytes are told of: Keras in float16 is counted with its zeros."""
-        keras = KERAS_FLOAT16 in self.files
-        others = [file for file in self.files if file != KERAS_FLOAT16]
-        told = ["all parameters in Keras in float16"] if keras else []
-        told += [f"the parameters that are not zero ({', '.join(others)})"] if others else []
+        """Which bytes are told of: Keras in float16, and what limits judge so, with its zeros."""
+        costs = [cost for arm in self.arms for cost in arm.costs]
+        files = [cost for cost in costs if cost.file != KERAS_FLOAT16]
+        groups = {
+            "all parameters": [one.file for one in files if counts_zeros(one.verdicts)],
+            "the parameters that are not zero": [
+                one.file for one in files if not counts_zeros(one.verdicts)
+            ],
+        }
+        told = ["all parameters in Keras in float16"] if len(files) < len(costs) else []
+        told += [f"{of} ({', '.join(dict.fromkeys(file))})" for of, file in groups.items() if file]
         return ", of ".join(told)
 
     def as_dict(self) -> dict[str, Any]:
@@ -231,6 +251,7 @@ class Study:
             "study": self.study_id, "description": self.description, "base": self.base,
             "data": self.data, "data_identity": self.data_identity, "demo": self.demo,
             "commit": self.commit, "metric": self.metric, "mode": self.mode,
+            "compared_by": self.validated_by,
             "seeds": list(self.seeds), "baseline": self.baseline,
             "best": self.best.name if self.best else None, "paired": self.is_paired,
             "paired_exactly": self.is_paired_exactly,
@@ -242,7 +263,7 @@ class Study:
         return head | {"arms": [self._arm_dict(arm) for arm in self.arms]}
 
     def _arm_dict(self, arm: StudyArm) -> dict[str, Any]:
-        difference, spread = self.to_best(arm), arm.spread
+        difference, spread = self.to_best(arm), self.validation(arm)
         return {
             "name": arm.name,
             "changes": arm.changes,
@@ -250,7 +271,7 @@ class Study:
             "clip_norm": arm.clip_norm,
             "mean": spread and spread.mean,
             "deviation": spread and spread.deviation,
-            "n": len(arm.values),
+            "n": len(self.values(arm)),
             "to_best": difference and asdict(difference),
             "ratio": self.value_ratio(arm),
             "test": {key: found and asdict(found) for key, found in self._scores(arm).items()},

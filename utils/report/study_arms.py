@@ -208,9 +208,14 @@ class StudyArm:
         """A test score of the judged file over the tested runs; None where one of them lacks it."""
         return _if_all_known(cost.scores.get(key) for cost in self.costs)
 
-    def file_validation(self, metric: str) -> Spread | None:
-        """The metric of the judged file over the tested runs; None where one was not asked."""
-        return _if_all_known(cost.validation.get(metric) for cost in self.costs)
+    def file_values(self, metric: str) -> dict[int, float] | None:
+        """The metric of the judged file by seed; None where the file of a run was not asked."""
+        told = {
+            run.seed: run.cost.validation.get(metric, math.nan)
+            for run in self.runs
+            if run.end == "done" and run.cost is not None
+        }
+        return told if all(map(math.isfinite, told.values())) else None
 
     @property
     def broken(self) -> list[str]:

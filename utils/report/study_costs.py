@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from utils.config.schema import LimitSettings
-from utils.report.limits import KERAS_FLOAT16, judge
+from utils.report.limits import KERAS_FLOAT16, WITH_ZEROS, counts_zeros, judge
 from utils.report.results import Results, Verdict
 from utils.report.study_statistics import Spread
 
@@ -20,9 +20,9 @@ class RunCost:
 
     Attributes:
         file: what ``limits.format`` names: an exported file, or Keras in float16.
-        size: bytes of its parameters that are not zero, as limits judge them; None where the file
-            was not exported.
-        macs: multiply-accumulate operations for one clip.
+        size: bytes of its parameters, as limits judge them: those that are not zero, or all where
+            limits count zeros; None where the file was not exported.
+        macs: multiply-accumulate operations for one clip, of all passes.
         scores: of the file on the test part by name; those of the Keras model where it has none.
         verdicts: on the limits that the set has now.
         whole: bytes of all parameters, zeros too.
@@ -60,17 +60,19 @@ def run_cost(results: Results, limits: LimitSettings) -> RunCost | None:
     if model is None:
         return None
     scores = exported.scores if exported and exported.scores else results.overall
+    verdicts = judge(limits, model=model, exports=results.exports)
     size = whole = None
     if exported is not None:
-        size, whole = exported.non_zero_bytes, exported.parameter_bytes
+        whole = exported.parameter_bytes
+        size = whole if counts_zeros(verdicts) else exported.non_zero_bytes
     elif file == KERAS_FLOAT16:
         size = whole = model.keras_float16_bytes
     return RunCost(
         file=file,
         size=size,
-        macs=model.macs,
+        macs=model.clip_macs,
         scores={key: value for key, value in scores.items() if value is not None},
-        verdicts=judge(limits, model=model, exports=results.exports),
+        verdicts=verdicts,
         whole=whole,
         validation={} if exported is None else exported.validation,
     )
@@ -166,11 +168,12 @@ def front(points: Sequence[Point], mode: str) -> tuple[Point, ...]:
 
 
 def bounds_of(costs: Iterable[RunCost]) -> tuple[Bound, ...]:
-    """The limits on bytes and operations that the runs were judged by, each once."""
+    """The limits by which runs were judged on operations, and on such bytes as are told, once."""
     found: dict[Bound, None] = {}
     for cost in costs:
+        unit = WITH_ZEROS if counts_zeros(cost.verdicts) else "bytes"
         for one in cost.verdicts:
-            if one.unit == "bytes":
+            if one.unit == unit:
                 found[Bound(one.name, one.allowed, "bytes")] = None
             elif one.unit == "MAC":
                 found[Bound(one.name, one.allowed, "MAC")] = None

@@ -10,11 +10,12 @@ from utils.report.tables import Column, Row, Table
 
 def front_table(study: Study) -> Table:
     """One row an arm, the cheapest first: sizes, operations, scores, on which front it is."""
-    write = Writer.of(value for arm in study.arms for value in arm.values.values())
+    write = Writer.of(value for arm in study.arms for value in study.values(arm).values())
     score = study.main_score
     files = study.files
-    incomplete = any(len(arm.values) < len(study.seeds) for arm in study.arms if arm.costs)
-    limited = any(cost.verdicts for arm in study.arms for cost in arm.costs)
+    counted = [arm for arm in study.arms if arm.costs]
+    incomplete = any(len(study.values(arm)) < len(study.seeds) for arm in counted)
+    limited = any(cost.verdicts for arm in counted for cost in arm.costs)
     fronts = {
         quantity: {point.name for point in study.front(quantity)} for quantity in study.quantities
     }
@@ -30,7 +31,7 @@ def front_table(study: Study) -> Table:
         *((Column("Broken limits", "Broken", words=True),) if limited else ()),
     )
     rows = []
-    for arm in sorted((arm for arm in study.arms if arm.costs), key=_dearness):
+    for arm in sorted(counted, key=_dearness):
         on = [NOUNS[quantity] for quantity, names in fronts.items() if arm.name in names]
         cells = [
             arm.name,
@@ -38,7 +39,7 @@ def front_table(study: Study) -> Table:
             count(_whole(arm.cost("bytes"))),
             millions(_whole(arm.cost("MAC"))),
             write.mean(study.validation(arm)),
-            *((str(len(arm.values)),) if incomplete else ()),
+            *((str(len(study.values(arm))),) if incomplete else ()),
             *((mean_cell(arm.file_score(score.key), score.number),) if score else ()),
             ", ".join(on) or MISSING,
             *((", ".join(arm.broken) or "none",) if limited else ()),
@@ -76,26 +77,20 @@ def front_findings(study: Study) -> tuple[str, ...]:
     ]
     keeping = [arm for arm in study.arms if arm.costs and study.validation(arm) and not arm.broken]
     if len(keeping) < len([arm for arm in study.arms if arm.costs]):
-        best = _best_of(study, keeping)
-        told.append(f"Best by {study.metric} of the arms that keep every limit: {best}.")
+        told.append(
+            f"Best by {study.metric} of the arms that keep every limit: {_best_of(study, keeping)}."
+        )
     return tuple(told)
 
 
 def _best_of(study: Study, arms: list[StudyArm]) -> str:
     """The best of those done with most seeds; with their number where others have more."""
-    sign, most = (
-        (1 if study.mode == "max" else -1),
-        max((len(arm.values) for arm in arms), default=0),
-    )
-    able = [
-        (sign * found.mean, arm.name)
-        for arm in arms
-        if (found := study.validation(arm)) and found.n == most
-    ]
-    if not able:
+    best = study.best_of(arms)
+    if best is None:
         return "none"
+    most = len(study.values(best))
     few = f" ({most} of {len(study.seeds)} seeds)" if most < len(study.seeds) else ""
-    return f"{max(able)[1]}{few}"
+    return f"{best.name}{few}"
 
 
 def left_out_table(study: Study) -> Table:

@@ -74,9 +74,10 @@ def _order(study: Study) -> list[str]:
     groups["Not compared, as it finished none of their seeds"] = [
         arm.name
         for arm in study.arms
-        if arm.values and arm is not study.best and differences[arm.name] is None
+        if study.values(arm) and arm is not study.best and differences[arm.name] is None
     ]
-    return [f"Best by {study.metric}{which}: {study.best.name}.", *_told(groups)]
+    by = study.validated_by if study.is_validated_by_files else study.metric
+    return [f"Best by {by}{which}: {study.best.name}.", *_told(groups)]
 
 
 def _by_verdict(
@@ -134,9 +135,9 @@ def _told(groups: Mapping[str, Sequence[str]]) -> list[str]:
 
 
 def _headlines(study: Study) -> tuple[Headline, ...]:
-    if study.best is None or study.best.spread is None:
+    spread = None if study.best is None else study.validation(study.best)
+    if study.best is None or spread is None:
         return ()
-    spread = study.best.spread
     note = "one seed" if spread.deviation is None else f"± {spread.deviation:.2g}, n = {spread.n}"
     done = sum(arm.count("done") for arm in study.arms)
     diverged = sum(arm.count("diverged") for arm in study.arms)

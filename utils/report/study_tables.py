@@ -24,8 +24,8 @@ def study_tables(study: Study) -> tuple[Table, ...]:
 
 
 def arms_table(study: Study) -> Table:
-    """One row an arm: its best value over the seeds, and the paired difference to the best arm."""
-    write = Writer.of(value for arm in study.arms for value in arm.values.values())
+    """One row an arm: its value over the seeds, and the paired difference to the best arm."""
+    write = Writer.of(value for arm in study.arms for value in study.values(arm).values())
     write_difference = Writer.of(
         difference.mean for arm in study.arms if (difference := study.to_best(arm))
     )
@@ -33,7 +33,7 @@ def arms_table(study: Study) -> Table:
     columns = (
         Column("Arm", words=True),
         Column("Learning rate", "Rate"),
-        Column(f"Best {study.metric}", study.metric),
+        Column(study.validated_by, study.metric),
         Column("Epoch"),
         Column("To the best", "To best"),
         Column("95 %"),
@@ -45,14 +45,15 @@ def arms_table(study: Study) -> Table:
     for arm in study.arms:
         difference = study.to_best(arm)
         is_best = arm is study.best
-        compared = study.best is not None and not is_best and bool(arm.values)
+        values = study.values(arm)
+        compared = study.best is not None and not is_best and bool(values)
         cells = [
             arm.name,
             rate(arm.learning_rate),
-            write.mean(arm.spread),
+            write.mean(study.validation(arm)),
             MISSING if arm.epoch is None else f"{arm.epoch:.1f}",
             *(("best", MISSING) if is_best else write_difference.difference(difference)),
-            seeds(len(arm.values), difference, compared=compared),
+            seeds(len(values), difference, compared=compared),
         ]
         cells += [RATIO(study.value_ratio(arm))] if has_ratio else []
         lost = _lost(arm)
@@ -63,8 +64,11 @@ def arms_table(study: Study) -> Table:
 
 def _arms_note(study: Study) -> str:
     which = "lowest" if study.mode == "min" else "highest"
+    told = f"Best: the {which} of a run's epochs"
+    if study.is_validated_by_files:
+        told = f"{study.validated_by}: of what limits.format names, not of the network in Keras"
     notes = [
-        f"Best: the {which} of a run's epochs, mean ± standard deviation (n - 1) over n seeds. To "
+        f"{told}, mean ± standard deviation (n - 1) over n seeds. To "
         "best: mean difference to the best arm, seed by seed; 95 %: its t interval over the seeds "
         "that both finished, not corrected for the number of arms, nor for the best arm being "
         "chosen by these values. It is over seeds alone: what other validation files would say is "

@@ -52,14 +52,19 @@ def test_bytes_are_not_asked_of_what_gets_zeros_later():
     assert beyond(sparse, UnderSettings(limits=True, int8_bytes=1), limits) == (
         "95 of 94 parameters (int8), by few",
     )
+    counted = limits.model_copy(update={"model_bytes": {"whole": 399}})  # zeros too
+    assert beyond(sparse, UnderSettings(limits=True), counted)[0] == (
+        "400 of 399 bytes with zeros (int8), by whole"
+    )
     keras = limits.model_copy(update={"format": "keras_float16"})  # which counts zeros
     assert len(beyond(sparse, UnderSettings(limits=True), keras)) == 2
 
 
-def job_with(compression):
+def job_with(compression, passes=1):
     settings = SimpleNamespace(
-        limits=NOTHING, compression=compression and CompressionSettings(**compression)
-    )
+        limits=NOTHING, compression=compression and CompressionSettings(**compression),
+        evaluation=SimpleNamespace(shifts_seconds=(0.0,) * passes),
+    )  # fmt: skip
     return SimpleNamespace(settings=settings)
 
 
@@ -76,6 +81,7 @@ def test_a_network_is_counted_without_the_channels_that_its_compression_takes(mo
     dense, halved = cost_of(job_with(None)), cost_of(job_with({"channels": {"share": 0.5}}))
     assert (dense.parameters, halved.parameters) == (8 * 10 + 2 * 9, 4 * 10 + 2 * 5)
     assert (dense.macs, halved.macs) == (8 * 36 + 16, 4 * 36 + 8)
+    assert cost_of(job_with(None, passes=3)).macs == 3 * dense.macs
     assert [one.sparse for one in (dense, halved, cost_of(job_with({"zeros": {}})))] == [
         False, False, True,
     ]  # fmt: skip

@@ -22,6 +22,7 @@ from utils.config.submission_section import (
 from utils.errors import ConfigError
 from utils.evaluation import Predictions, score_scenes
 from utils.evaluation.submission import (
+    AUGMENTING,
     SubmissionFacts,
     augmentation_text,
     features_text,
@@ -291,6 +292,14 @@ def test_texts_in_the_words_of_the_challenge():
     assert augmentation_text(()) is None
     steps = [AugmentStep(Noise=NoiseSettings()), AugmentStep(PitchShift=PitchShiftSettings())]
     assert augmentation_text([*steps, steps[0]]) == "noise, pitch shift"
+    kinds = ("Conv2D", "SpecAugment", "FreqMixStyle", "FreqMixStyle")
+    assert augmentation_text(steps[:1], kinds) == "noise, spec augment, freq mix style"
+
+
+def test_layers_that_augment_are_known_by_their_names():
+    from models import layers
+
+    assert all(hasattr(layers, name) for name in AUGMENTING)
     assert management_text(file="float32") is None
     assert management_text(pruned=True, taught=True, file="float32") == (
         "knowledge distillation, pruning"

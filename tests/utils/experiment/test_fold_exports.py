@@ -97,22 +97,34 @@ def test_the_int8_file_is_trained_further(exporting, data, open_folder):
         assert before.validation["val_loss"] == pytest.approx(validation_loss(done, run), rel=1e-5)
         assert after.validation == {}  # no limit is on it
         agreement = read_json(run.folder / "qat.json")
-        assert agreement["same_class"] >= 0.9
+        assert agreement["clips"] == len(done.folds[0].learning.validation.rows)
+        assert agreement["same_class"] >= 0.99
         assert agreement["largest"] <= 2
+        accuracies = [
+            agreement[f"scores_{who}"]["val_categorical_accuracy"] for who in ("simulation", "file")
+        ]
+        assert accuracies[0] == pytest.approx(accuracies[1], abs=0.01)
+        loss = validation_loss(done, run, "int8_qat")
+        assert agreement["scores_file"]["val_loss"] == pytest.approx(loss, rel=1e-5)
         (note,) = (note for note in results.notes if note.startswith("fold1: int8_qat: on "))
-        assert note.endswith(" points apart.")
+        assert f"val_categorical_accuracy {accuracies[0]:.4g} and {accuracies[1]:.4g}" in note
         assert (run.folder / "qat" / "history.csv").read_text().count("\n") == 1 + 2
         predictor = FilePredictor.of(load_predictor(run.folder / "model_int8_qat.tflite"))
         said = [predictor(clip.path) for clip in one.folds[0].test]
         np.testing.assert_allclose(said, done.predictions("int8_qat").probabilities, atol=1e-6)
 
 
-def validation_loss(done, run):
-    """Of the int8 file, by hand: the cross-entropy of the shares of the words and what it says."""
+def validation_loss(done, run, form="int8"):
+    """Of a file, by hand: the cross-entropy of the shares of the words and what it says."""
     (fold,) = done.folds
-    source, predictor = fold.learning.validation, load_predictor(run.folder / "model_int8.tflite")
-    seen = fold.learning.validation_examples(len(source.rows), fold.normaliser)
-    said = predictor(seen)
+    source, predictor = (
+        fold.learning.validation,
+        load_predictor(run.folder / f"model_{form}.tflite"),
+    )
+    features = np.asarray(source.array[source.rows])
+    if fold.normaliser is not None:
+        features = np.asarray(fold.normaliser(features))
+    said = predictor(features.reshape(-1, *fold.learning.features.representation.input_shape))
     said = np.clip(said / said.sum(axis=1, keepdims=True), 1e-7, 1.0)
     return -np.mean(np.sum(source.targets * np.log(said), axis=1))
 

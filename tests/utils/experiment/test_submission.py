@@ -21,7 +21,8 @@ def changed(job):
     def change(**sections):
         settings = job.settings.model_dump(exclude_unset=True)
         for name, values in sections.items():
-            settings[name] = settings.get(name, {}) | values
+            is_list = isinstance(values, list)
+            settings[name] = values if is_list else settings.get(name, {}) | values
         return replace(job, settings=type(job.settings).model_validate(settings))
 
     return change
@@ -92,6 +93,16 @@ def test_what_the_settings_alone_decide_is_told_at_the_start(changed, submission
     named = {"label": "Muller_TAU_task1a_1", "authors": [AUTHOR]} | submission
     with pytest.raises(ConfigError, match=message):
         load_clips_to_submit(changed(submission=named))
+
+
+def test_impulse_responses_of_a_folder_are_data_to_be_named(changed):
+    named = {"label": label(2021), "authors": [AUTHOR]}
+    heard = [{"DeviceResponse": {"folder": "micirp"}}]
+    with pytest.raises(ConfigError, match="external_datasets: the impulse responses of micirp"):
+        load_clips_to_submit(changed(submission=named, augment=heard))
+    generated = changed(submission=named, augment=[{"DeviceResponse": {}}])
+    with pytest.raises(DataError):  # of the clips, which come last
+        load_clips_to_submit(generated)
 
 
 def test_expected_figures_are_compared_before_the_last_training(changed, monkeypatch):

@@ -1,8 +1,17 @@
+from dataclasses import replace
+
 import pytest
 
 from utils.config.schema import LimitSettings
 from utils.errors import ConfigError
-from utils.report.limits import all_passed, broken_limits, judge, require_judged, sentence
+from utils.report.limits import (
+    all_passed,
+    broken_limits,
+    counts_zeros,
+    judge,
+    require_judged,
+    sentence,
+)
 from utils.report.results import ExportFacts, ModelFacts, Results, Verdict
 
 
@@ -40,6 +49,32 @@ def test_default_limits_judge_non_zero_bytes_parameters_and_operations() -> None
     ]
 
 
+def test_zeros_count_where_the_limit_says_so() -> None:
+    """Half the weights zero: the rule of 2021 lets them pass, those since 2022 do not."""
+    allowed = {"parameter_bytes": {"2021": 128_000}, "model_bytes": {"2024": 128_000}}
+    limits = LimitSettings(**allowed, parameters={}, macs={})
+    exports = {"int8": _export(size=248_000, non_zero=126_000)}
+    verdicts = judge(limits, model=_model(), exports=exports)
+    assert [(v.name, v.value, v.passed) for v in verdicts] == [
+        ("2021", 126_000, True), ("2024", 248_000, False),
+    ]  # fmt: skip
+    assert sentence(verdicts[1]) == (
+        "breaks the size limit 2024: 248,000 of 128,000 bytes with zeros (int8)"
+    )
+    assert not counts_zeros(verdicts)
+    assert counts_zeros(verdicts[1:])
+    assert not counts_zeros(())
+
+
+def test_operations_are_those_of_all_passes() -> None:
+    limits = LimitSettings(parameter_bytes={}, parameters={}, macs={"30 MMAC": 30_000_000})
+    model = _model(macs=10_000_001)
+    (one,) = judge(limits, model=model, exports={})
+    (three,) = judge(limits, model=replace(model, passes=3), exports={})
+    assert (one.value, one.passed) == (10_000_001, True)
+    assert (three.value, three.passed) == (30_000_003, False)
+
+
 def test_keras_in_float16_is_judged_by_the_challenges_own_count() -> None:
     limits = LimitSettings(format="keras_float16")
     verdicts = judge(limits, model=_model(), exports={})
@@ -64,9 +99,9 @@ def test_no_format_is_wanted_where_no_limit_is_set_on_it() -> None:
     operations = LimitSettings(parameter_bytes={}, parameters={})
     (verdict,) = judge(operations, model=_model(), exports={})
     assert (verdict.unit, verdict.value) == ("MAC", 29_200_000)
-    for one in ({"parameter_bytes": {"a": 1}}, {"parameters": {"a": 1}}):
+    for name in ("parameter_bytes", "model_bytes", "parameters"):
         with pytest.raises(ConfigError, match="int8 is to be judged but is not exported"):
-            require_judged(none.model_copy(update=one), formats=("float32",))
+            require_judged(none.model_copy(update={name: {"a": 1}}), formats=("float32",))
 
 
 def test_layer_5_breaks_the_size_limit_in_words(layer5: Results) -> None:

@@ -16,8 +16,9 @@ from utils.report.study import write_study
 from utils.report.study_arms import cost_of
 from utils.report.study_costs import Bound, LeftOut, Point, RunCost, bounds_of, front, run_cost
 from utils.report.study_front import front_findings, front_table, left_out_table
-from utils.report.study_page import write_study_page
+from utils.report.study_page import findings, write_study_page
 from utils.report.study_statistics import Spread
+from utils.report.study_tables import arms_table
 
 
 def point(name, cost, value):
@@ -108,7 +109,16 @@ def test_files_of_one_network_are_compared_by_what_they_say_themselves():
     table = front_table(files)
     assert cells(table, "small")["val_accuracy of the file"] == "0.3000 ± 0.1414"
     assert "which is that of the judged file" in table.note
+    assert files.best.name == "trained"
+    assert [SMALL.spread.mean, LARGE.spread.mean] == pytest.approx([0.5, 0.75])  # in Keras
+    assert files.to_best(rounded).mean == pytest.approx(-0.2)
+    assert files.as_dict()["best"] == "trained"
+    arms = arms_table(files)
+    assert cells(arms, "small")["val_accuracy of the file"] == "0.3000 ± 0.1414"
+    assert "not of the network in Keras" in arms.note
+    assert findings(files)[0] == "Best by val_accuracy of the file: trained."
     partly = replace(files, arms=(rounded, LARGE))  # a run of an earlier version
+    assert partly.best is LARGE
     assert partly.points("bytes")[0].validation.mean == pytest.approx(0.5)
     assert "Best val_accuracy" in cells(front_table(partly), "small")
 
@@ -301,6 +311,27 @@ def test_a_run_is_judged_by_the_limits_of_today():
     today = LimitSettings(parameter_bytes={"tight": 13}, parameters={}, macs={"wide": 77})
     found = [(one.name, one.passed) for one in run_cost(RESULTS, today).verdicts]
     assert found == [("tight", False), ("wide", True)]
+
+
+def test_a_limit_that_counts_zeros_is_drawn_beside_sizes_with_zeros():
+    limits = LimitSettings(parameter_bytes={}, model_bytes={"2024": 17}, parameters={}, macs={})
+    found = run_cost(RESULTS, limits)
+    assert (found.size, found.whole) == (18, 18)
+    assert [(one.name, one.allowed) for one in bounds_of([found])] == [("2024", 17)]
+    arm = with_cost(SMALL, found)
+    assert replace(WHOLE, arms=(arm,)).bytes_text == "all parameters (int8)"
+    both = LimitSettings(model_bytes={"2024": 17}, parameters={}, macs={})
+    assert run_cost(RESULTS, both).size == 14
+    assert "2024" not in {one.name for one in bounds_of([run_cost(RESULTS, both)])}
+
+
+def with_cost(arm, cost):
+    return replace(arm, runs=tuple(replace(one, cost=cost) for one in arm.runs))
+
+
+def test_operations_of_a_run_are_those_of_all_passes():
+    of_shifts = replace(RESULTS, model=replace(MODEL, passes=3))
+    assert run_cost(of_shifts, INT8).macs == 231
 
 
 def test_limits_are_lines_once():
