@@ -3,9 +3,10 @@
     python -m benchmarks.scene_sets {demo,esc10,tau2022} DIR
 
 Runs task1a.py on the scenes in DIR (``demo``: the folder that ``python task1a.py`` generated) with
-the sets of scene_sets.yaml: each with three seeds, and as NAME_pruned, with half of its weights
-zero, with one; as many at a time as there are cores, which share them. Then prints a Markdown row
-for every file: scores over all folds, what it loses to float32 of the same run, and milliseconds
+the sets of scene_sets.yaml, with three seeds: each, and as NAME_pruned, with half of its weights
+zero; as many at a time as there are cores, which share them. Then prints a Markdown row for every
+file: scores over all folds, what it loses to float32 of the same run, how many validation clips at
+least get the same class from the file and the simulation that it was trained by, and milliseconds
 for a clip on one thread, measured once nothing else runs. Finished runs are found again, so that
 the command can be cut off.
 """
@@ -21,6 +22,8 @@ import numpy as np
 
 from benchmarks.runs import finished, spread
 from utils.cli.study_processes import Processes, shares
+from utils.experiment.quantisation import FACTS, QAT
+from utils.files import read_json
 from utils.inference import load_predictor
 from utils.inference.predictor import latency_ms
 from utils.report.results import ExportFacts, Results
@@ -29,7 +32,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 PARAMETERS = PROJECT / "benchmarks" / "scene_sets.yaml"
 SETS = ("baseline", "bcresnet", "cpmobile", "dscnn", "dscnn_half")
 PRUNED = "_pruned"
-SEEDS = {"": (0, 1, 2), PRUNED: (0,)}
+SEEDS = (0, 1, 2)
 KINDS = {
     "demo": ("tau_urban_2020_mobile", "", {"audio.seconds": 3.0}),
     "esc10": (
@@ -41,9 +44,9 @@ KINDS = {
 }  # fmt: skip
 """By what the folder holds: data set, ending of the sets for it, what else is set."""
 
-FORMS = ("float32", "int8", "int8_qat")
+FORMS = ("float32", "int8", QAT)
 TITLES = (
-    *("network", "file", "accuracy, %", "lost to float32, points", "log loss"),
+    *("network", "file", "accuracy, %", "lost to float32, points", "log loss", "as simulated, %"),
     *("parameters", "not 0", "bytes", "not 0", "file bytes", "MMAC", "ms"),
 )
 CORES = os.cpu_count() or 1
@@ -83,14 +86,14 @@ def train(names: Sequence[str], arguments: argparse.Namespace) -> None:
     common = ["-p", PARAMETERS, "--data", arguments.data, "--override", f"dataset.name={data}"]
     common += [f"{path}={value}" for path, value in changes.items()]
     common += [f"paths.runs={arguments.runs}", *arguments.override]
-    waiting = [(name + kind, seeds) for name in names for kind, seeds in SEEDS.items()]
+    waiting = [name + kind for name in names for kind in ("", PRUNED)]
     failed = []
     with Processes[str](arguments.jobs, shares(arguments.jobs, CORES)) as processes:
         while waiting or processes.running:
             while waiting and processes.has_room:
-                name, seeds = waiting.pop(0)
+                name = waiting.pop(0)
                 command = [sys.executable, PROJECT / "task1a.py", "-s", name]
-                command += ["--seed", ",".join(map(str, seeds)), *common]
+                command += ["--seed", ",".join(map(str, SEEDS)), *common]
                 log = arguments.runs / "logs" / f"{name}.txt"
                 processes.start(name, [*map(str, command)], log)
             for name, status in processes.ended():
@@ -104,8 +107,8 @@ def train(names: Sequence[str], arguments: argparse.Namespace) -> None:
 
 def rows(name: str, runs: Path, data: str) -> Iterator[str]:
     """A Markdown row for every file of a network, over the seeds."""
-    for kind, seeds in SEEDS.items():
-        done = [*finished(runs / f"{name}{kind}", data, seeds)]
+    for kind in ("", PRUNED):
+        done = [*finished(runs / f"{name}{kind}", data, SEEDS)]
         for form in FORMS:
             yield row(name, f"pruned, {form}" if kind else form, form, done)
 
@@ -123,6 +126,7 @@ def row(name: str, title: str, form: str, runs: Sequence[Run]) -> str:
         spread(accuracy, "{:.1f}"),
         "" if form == "float32" else f"{lost.mean():.2f} (at most {lost.max():.2f})",
         spread([score(file, "log_loss") for file in files], "{:.3f}"),
+        f"{100 * least_same(runs):.1f}" if form == QAT else "",
         f"{first.parameters:,}",
         f"{first.non_zero:,}",
         f"{first.parameter_bytes:,}",
@@ -132,6 +136,15 @@ def row(name: str, title: str, form: str, runs: Sequence[Run]) -> str:
         f"{latency(folder, form):.1f}",
     ]
     return "| " + " | ".join(cells) + " |"
+
+
+def least_same(runs: Sequence[Run]) -> float:
+    """Least share of validation clips, of the folds, whose class is that of the simulation."""
+    return min(
+        float(read_json(path)["same_class"])
+        for folder, _ in runs
+        for path in folder.glob(f"**/{FACTS}")
+    )
 
 
 def score(file: ExportFacts, name: str) -> float:

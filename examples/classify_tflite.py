@@ -1,4 +1,4 @@
-"""Classify a wav file by a .tflite file that takes samples; needs NumPy and LiteRT alone.
+"""Classify a PCM wav file by a .tflite file that takes samples; needs NumPy and LiteRT alone.
 
 pip install numpy ai-edge-litert && python classify_tflite.py model_int8_samples.tflite street.wav
 """

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks import scene_sets, sed_teacher, word_sets
+from models.builder import build
+from models.footprint import estimate
 from utils.config import load
 from utils.features import from_settings
 
@@ -23,7 +25,7 @@ def test_sets_of_scenes(kind):
     for name in scene_sets.SETS:
         plain, pruned = (
             sets.resolve(f"{name}{ending}{more}", overrides=asked).settings
-            for more in scene_sets.SEEDS
+            for more in ("", scene_sets.PRUNED)
         )
         assert plain.dataset.name == data
         representation = from_settings(plain.audio, plain.features)
@@ -33,6 +35,23 @@ def test_sets_of_scenes(kind):
         assert pruned.compression is not None and pruned.compression.zeros is not None
         own = {"set_id", "description", "compression"}
         assert plain.model_dump(exclude=own) == pruned.model_dump(exclude=own)
+
+
+@pytest.mark.parametrize("ending", ["", "_1s"])
+def test_the_narrow_network_has_less_than_half_the_bytes_of_the_baseline(ending):
+    sets = catalogue(scene_sets)
+    sizes = {}
+    for name in ("baseline", "dscnn_half"):
+        resolved = sets.resolve(name + ending)
+        settings = resolved.settings
+        shape = from_settings(settings.audio, settings.features).input_shape
+        network = build(
+            settings.model, named=resolved.models, input_shape=shape,
+            constants={"CLASS_COUNT": 10, "MELS": shape[0], "FRAMES": shape[1]},
+            name=name, seed=0,
+        )  # fmt: skip
+        sizes[name] = estimate(network).size("int8")
+    assert sizes["dscnn_half"] <= sizes["baseline"] / 2
 
 
 def test_small_networks_have_one_recipe():

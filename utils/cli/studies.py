@@ -152,7 +152,7 @@ class StudyCommand:
 
     def at_once(self, runs: int) -> int:
         """How many of these runs go at the same time: on a GPU one, if nothing else is said."""
-        usual = 1 if self.gpus else max(1, self.cores // 2)
+        usual = 1 if self.gpus else min(self.cores, max(2, self.cores // 2))
         return min(runs, self.settings.jobs or usual)
 
     def check(self) -> None:

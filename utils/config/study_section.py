@@ -113,8 +113,8 @@ class StudySettings(Section):
     )
     jobs: Count | None = Field(
         None,
-        description="runs at a time, which share the cores; null: half as many as cores, and one "
-        "where there is a GPU",
+        description="runs at a time, which share the cores; null: half as many as cores, at least "
+        "two, and one where there is a GPU or one core",
     )
 
     @model_validator(mode="after")

@@ -36,7 +36,7 @@ def millions(value: int | None) -> str:
 
 
 def export_table(results: Results) -> Table:
-    """The Keras model and each exported file: bytes, parameters, agreement, scores, latency.
+    """The Keras model and each exported file: bytes, operations, agreement, scores, latency.
 
     Args:
         results: a run; its ``exports`` give a row each.
@@ -47,6 +47,7 @@ def export_table(results: Results) -> Table:
     scored = (results.overall, *(facts.scores for facts in results.exports.values()))
     keys = {key for scores in scored for key in scores}
     measures, use = headline_measures(keys), use_of(keys)
+    counted = any(facts.macs is not None for facts in results.exports.values())
     columns = (
         Column("Format", words=True),
         Column("File bytes", "File"),
@@ -54,6 +55,7 @@ def export_table(results: Results) -> Table:
         Column("Non-zero"),
         Column("Param. bytes", "Bytes"),
         Column("KB"),
+        *((Column("MMAC"),) if counted else ()),
         Column("Max. diff.", "Diff."),
         *(Column(m.heading, m.short_heading) for m in measures),
         Column(f"ms per {use.takes}", "ms"),
@@ -63,9 +65,11 @@ def export_table(results: Results) -> Table:
         model = results.model
         known = (count(model.parameters), count(model.non_zero))
         scores = tuple(m.number(results.overall.get(m.key)) for m in measures)
-        rows.append(Row(("Keras", "", *known, "", "", "", *scores, "")))
+        macs = (millions(model.macs),) if counted else ()
+        rows.append(Row(("Keras", "", *known, "", "", *macs, "", *scores, "")))
         size = (count(model.keras_float16_bytes), kilobytes(model.keras_float16_bytes))
-        rows.append(Row(("Keras float16", "", *known, *size, "", *("" for _ in measures), "")))
+        rest = ("" for _ in (*macs, "difference", *measures, "latency"))
+        rows.append(Row(("Keras float16", "", *known, *size, *rest)))
     for name, facts in results.exports.items():
         difference, latency = facts.max_difference, facts.latency_ms
         rows.append(
@@ -77,6 +81,7 @@ def export_table(results: Results) -> Table:
                     count(facts.non_zero),
                     count(facts.parameter_bytes),
                     kilobytes(facts.parameter_bytes),
+                    *((millions(facts.macs),) if counted else ()),
                     MISSING if difference is None else f"{difference:.1e}",
                     *(m.number(facts.scores.get(m.key)) for m in measures),
                     MISSING if latency is None else f"{latency:.2f}",

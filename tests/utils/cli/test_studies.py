@@ -133,17 +133,24 @@ def test_a_run_that_fails_stops_no_other_and_is_told_at_the_end(study, tmp_path,
     assert study.names() == ALL[2:]
 
 
-def test_so_many_run_at_a_time_and_share_the_cores(study, monkeypatch):
+@pytest.mark.parametrize(("cores", "at_a_time"), [(6, 3), (3, 2), (2, 2), (1, 1)])
+def test_so_many_run_at_a_time(study, monkeypatch, cores, at_a_time):
+    import joblib
+
+    monkeypatch.setattr(joblib, "cpu_count", lambda: cores)
+    study.behaviour["meet"] = at_a_time  # none ends before so many have begun
+    assert study("-s", "s") == 0
+    spans = [(began, over) for *_, began, over, _ in study.made()]
+    at_once = [sum(a <= began < b for a, b in spans) for began, _ in spans]
+    assert max(at_once) == at_a_time
+
+
+def test_they_share_the_cores(study, monkeypatch):
     import joblib
 
     monkeypatch.setattr(joblib, "cpu_count", lambda: 6)
-    study.behaviour["meet"] = 3  # none ends before three have begun
     assert study("-s", "s") == 0
-    made = study.made()
-    spans = [(began, over) for *_, began, over, _ in made]
-    at_once = [sum(a <= began < b for a, b in spans) for began, _ in spans]
-    assert max(at_once) == 3  # half as many as cores
-    assert {threads for *_, threads in made} == {"2"}
+    assert {threads for *_, threads in study.made()} == {"2"}  # of three
     study.behaviour["meet"] = 2
     assert study("-s", "s", "--seed", "0", "--overwrite") == 0
     assert {threads for *_, threads in study.made()} == {"3"}  # of two runs that there are

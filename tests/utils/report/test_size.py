@@ -5,6 +5,7 @@ import numpy as np
 from utils.metrics.classification import clip_log_losses
 from utils.report.results import Results, StepFacts
 from utils.report.size import export_table, kilobytes, layers_table, limits_table, steps_table
+from utils.report.tables import Table
 
 
 def test_exports_give_bytes_parameters_agreement_scores_and_latency(results: Results) -> None:
@@ -127,15 +128,20 @@ def test_files_that_take_samples_are_explained(results: Results) -> None:
 def test_the_note_compares_operations_with_those_of_the_network(results: Results) -> None:
     assert "Counted inside" not in export_table(results).note  # files of earlier versions
 
-    def with_macs(**macs: int | None) -> str:
+    def with_macs(**macs: int | None) -> Table:
         exports = {
             name: replace(facts, macs=macs.get(name, 286_637_800))
             for name, facts in results.exports.items()
         }
         exports["int8_samples"] = replace(results.exports["int8"], macs=10**9)  # has a front end
-        return export_table(replace(results, exports=exports)).note
+        return export_table(replace(results, exports=exports))
 
-    assert "Counted inside the files too: 286.64 MMAC, as the network." in with_macs()
-    note = with_macs(int8=315_301_580, float16=None)
+    assert "Counted inside the files too: 286.64 MMAC, as the network." in with_macs().note
+    table = with_macs(int8=315_301_580, float16=None)
+    assert [one.name for one in table.columns][5:8] == ["KB", "MMAC", "Max. diff."]
+    shown = {row.cells[0]: row.cells[6] for row in table.rows}
+    assert (shown["Keras"], shown["int8"], shown["float16"]) == ("286.64", "315.30", "–")
+    assert len({len(row.cells) for row in table.rows} | {len(table.columns)}) == 1
+    note = table.note
     assert "Counted inside int8: 315.30 MMAC (+10 % to the network)." in note
     assert note.count("Counted inside") == 1
