@@ -89,11 +89,12 @@ class _Call:
 def count(model: "keras.Model") -> Complexity:
     """Count what a network costs for one clip.
 
-    The network is run once, on a clip of zeros, to learn the shapes; so this works on every Keras
-    backend, for nested networks and for layers made of layers. Operations counted are products of
-    a weight and an activation that are summed: convolutions, dense and recurrent layers. Pooling,
-    normalisation, activation functions and biases count nothing. A transposed convolution counts
-    each input position times its kernel. A layer that is used several times counts each use.
+    The network is run or traced once, on a clip of zeros, to learn the shapes; so this works on
+    every Keras backend, for nested networks and for layers made of layers. Operations counted are
+    products of a weight and an activation that are summed: convolutions, dense and recurrent
+    layers. Pooling, normalisation, activation functions and biases count nothing. A transposed
+    convolution counts each input position times its kernel. A layer that is used several times
+    counts each use.
 
     An own layer with weights of its own says its operations by a method
     ``count_macs(input_shape, output_shape) -> int`` (shapes without the batch axis); without it
@@ -163,7 +164,7 @@ def _rows(calls: Sequence[_Call]) -> tuple[LayerComplexity, ...]:
 
 
 def _record(model: "keras.Model") -> list[_Call]:
-    """Run the network once on a clip of zeros and note every use of a layer."""
+    """Run or trace the network once on a clip of zeros and note every use of a layer."""
     import keras
 
     for tensor in model.inputs:
@@ -176,8 +177,26 @@ def _record(model: "keras.Model") -> list[_Call]:
     with ExitStack() as stack:
         for layer, name in _parts(model, ""):
             stack.enter_context(_watched(layer, name, calls))
-        model(zeros, training=False)
+        if keras.config.backend() == "tensorflow" and _has_loops(model):
+            _trace(model, zeros)
+        else:
+            model(zeros, training=False)
     return calls
+
+
+def _has_loops(model: "keras.Model") -> bool:
+    """Whether layers go step by step, which takes seconds outside a graph."""
+    from models.dual_path_layers import DualPath
+
+    parts = model._flatten_layers()
+    return any(isinstance(part, DualPath) or _is_any(part, _RECURRENT) for part in parts)
+
+
+def _trace(model: "keras.Model", zeros: Any) -> None:
+    """Call a network without computing anything; shapes are known of a graph too."""
+    import tensorflow as tf
+
+    tf.function(lambda: model(zeros, training=False), autograph=False).get_concrete_function()
 
 
 def _parts(layer: "keras.Layer", prefix: str) -> Iterator[tuple["keras.Layer", str]]:

@@ -7,10 +7,31 @@ import hypothesis
 import numpy as np
 import pytest
 
+from utils.config import nodes, resolve
+
 hypothesis.settings.register_profile("loaded", deadline=None)  # other programs may run beside
 hypothesis.settings.load_profile("loaded")
 
 PROJECT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def task_yaml_is_read_once():
+    """Hundreds of tests start a script in this process, and reading task.yaml takes 0.1 s."""
+    known = {}
+
+    def read_once(path: Path) -> object:
+        if path.resolve() != PROJECT / "task.yaml":
+            return nodes.read_yaml(path)
+        if path not in known:  # a path is part of messages, so each has its own
+            known[path] = nodes.read_yaml(path)
+        return known[path]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(resolve, "read_yaml", read_once)
+        yield
+    for path, content in known.items():
+        assert content == nodes.read_yaml(path), "a test changed what task.yaml says"
 
 
 @pytest.fixture

@@ -86,7 +86,7 @@ sets:
     augment: []
     model: {{use: tiny}}
     training: {{epochs: 5, batch_size: 32, optimizer: {{Adam: {{learning_rate: 0.03}}}}}}
-    export: {{calibration_clips: 20, formats: [float32]}}
+    export: {{calibration_clips: 20, formats: []}}
     limits: {{format: float32}}
     evaluation: {{bootstrap: 50, shifts_seconds: [0.0], calibration: none}}
     paths: {{runs: {folder}/runs, cache: {folder}/cache, demo: {folder}/demo}}
@@ -132,7 +132,8 @@ sets:
     limits: {{format: float32}}
     evaluation: {{bootstrap: 50}}
     paths: {{runs: {folder}/runs, cache: {folder}/cache, demo: {folder}/demo}}
-  - {{set_id: tiny_mixed, based_on: tiny, augment: [Shift: {{max_seconds: 0.2}}, Mixup]}}
+  - {{set_id: tiny_mixed, based_on: tiny, augment: [Shift: {{max_seconds: 0.2}}, Mixup],
+      export: {{formats: []}}}}
   - {{set_id: tiny_image, based_on: tiny, features: {{normalise: {{method: clip_image}}}}}}
 """
 

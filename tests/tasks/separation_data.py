@@ -55,6 +55,13 @@ sets:
 """
 
 
+GAINS = (
+    "model.layers=[Conv1D: {filters: 2, kernel_size: 1}, Permute: {dims: [2, 1]}, "
+    "Reshape: {target_shape: [1, 2, 2000]}]"
+)
+"""Another network for tiny_voices, of a gain for each speaker: quick where nothing is learnt."""
+
+
 def write_tiny_separation(folder: Path) -> Path:
     """Write the parameter file of the tiny sets; runs and cache lie in the folder."""
     path = folder / "tiny.yaml"

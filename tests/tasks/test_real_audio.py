@@ -103,11 +103,15 @@ def test_one_second_scenes_of_tau_2022(run, real_audio, tmp_path):
     assert len(table.read_text().splitlines()) == 4
 
 
-def test_own_data_as_esc_10_lists_it(run, real_audio, tmp_path):
-    data = ("-s", "task1a_csv", "--data", real_audio / "esc10")
-    assert run(*data, "--override", "dataset.folds=[1]") == 0
+def test_own_data_as_esc_10_lists_it(run, some_of_esc_10, tmp_path):
+    """With a network of one layer; the whole table is read elsewhere."""
+    with (some_of_esc_10 / "meta" / "esc10.csv").open(newline="") as stream:
+        tested = [row for row in csv.DictReader(stream) if row["fold"] == "1"]
+    data = ("-s", "task1a_csv", "--data", some_of_esc_10)
+    assert run(*data, "--override", "dataset.folds=[1]", *NETWORK) == 0
     results = read_results(tmp_path / "runs" / "task1a_csv" / "latest" / "results.json")
-    assert sum(cell["clips"] for cell in results.scores["per_class"].values()) == 80
+    clips = [cell["clips"] for cell in results.scores["per_class"].values()]
+    assert sum(clips) == len(tested) >= 20
     assert results.scores["per_device"] == {}
 
 

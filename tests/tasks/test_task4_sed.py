@@ -315,7 +315,7 @@ def test_without_data_it_runs_on_generated_soundscapes(
         1, 1, strong=4, weak=3, unlabelled=2, validation=2, test=2, seconds=5.0
     )
     monkeypatch.setattr(demo_desed, "DesedSize", lambda: size)
-    changes = ("audio.seconds=5.0", "export.formats=[]")
+    changes = ("audio.seconds=5.0", *BRIEF)
     assert sed(*set_of(tmp_path), "--override", *changes) == 0
     results = results_of(tmp_path)
     assert (results.data, results.demo) == ("demo", True)

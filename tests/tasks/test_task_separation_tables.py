@@ -8,6 +8,7 @@ import pytest
 from tests.tasks.conftest import imported
 from tests.tasks.runs import results_of, set_of
 from tests.tasks.separation_data import (
+    GAINS,
     SONGS,
     write_songs,
     write_tiny_separation,
@@ -52,7 +53,7 @@ def test_mixtures_by_manifests_are_those_that_were_written(tmp_path):
     numbers = ("--train", "6", "--validation", "3", "--test", "2")
     assert speaker_mixer.main([str(utterances), str(mixtures), *numbers]) == 0
     arguments = (*set_of(tmp_path, "tiny_voices"), "--data", mixtures)
-    changes = ("dataset.name=svoice", "segments.train=8", *SHORT)
+    changes = ("dataset.name=svoice", "segments.train=8", GAINS, *SHORT)
     assert separation(*arguments, "--override", *changes) == 0
     results = results_of(tmp_path, "tiny_voices")
     assert (results.data, results.scores["files"]) == ("svoice", 2)

@@ -79,6 +79,8 @@ def converted(
         UserError: as :func:`export_formats`.
         ValueError: as :func:`export_formats`.
     """
+    if not formats:
+        return {}
     shape = _clip_shape(model)
     _check(model, shape=shape, calibration=calibration, formats=formats)
     with quiet_stderr(), _as_exported(model):
