@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from utils.config.schema import LimitSettings
+from utils.config.export_section import LimitSettings
 from utils.config.study_section import StudySettings, UnderSettings
 from utils.errors import UserError
 from utils.files import read_json, write_json

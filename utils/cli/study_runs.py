@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from utils.config.export_section import LimitSettings
 from utils.config.places import nearest_or_all
-from utils.config.schema import LimitSettings
 from utils.errors import ConfigError
 from utils.experiment.compressing import networks
 from utils.experiment.records import read_best_epoch, read_history

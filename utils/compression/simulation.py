@@ -74,10 +74,20 @@ class Simulation(keras.Model):
         graph = self.graph
         values = {graph.input: self._rounded(graph.input, inputs)}
         for op in graph.operators:
-            y = applied(op, self._inputs(op, values))
-            exact = op.kind in MOVES or (training and op.output == graph.output)
-            values[op.output] = y if exact else self._rounded(op.output, y)
+            exact = bool(training) and op.output == graph.output
+            values[op.output] = self.computed(op, values, exact=exact)
         return values[graph.output]
+
+    def computed(self, op: Operator, values: dict[int, Any], *, exact: bool = False) -> Any:
+        """What an operator gives.
+
+        Args:
+            op: the operator.
+            values: what was computed before it, by place.
+            exact: whether the last rounding is left out.
+        """
+        y = applied(op, self._inputs(op, values))
+        return y if exact or op.kind in MOVES else self._rounded(op.output, y)
 
     def limits(self, place: int) -> tuple[Any, Any]:
         """Least and greatest value of a computed tensor; 0 is always between them."""

@@ -1,4 +1,4 @@
-"""Section of task.yaml on the files that a trained network is exported to."""
+"""Sections of task.yaml on the files that a trained network is exported to, and their limits."""
 
 from typing import Literal
 
@@ -77,3 +77,29 @@ class ExportSettings(Section):
         """Names of all files that take features: the formats, then those that are asked for."""
         asked = {"mixed": self.mixed, "int8_qat": self.qat}
         return (*self.formats, *(name for name, settings in asked.items() if settings is not None))
+
+
+class LimitSettings(Section):
+    """Limits of challenges; the report gives a verdict on each."""
+
+    parameter_bytes: dict[str, Count] = Field(
+        default_factory=lambda: {"DCASE 2021 (128 KB)": 128_000, "DCASE 2021 (128 KiB)": 131_072},
+        description="non-zero parameter bytes by name of the limit (the rule of 2021)",
+    )
+    model_bytes: dict[str, Count] = Field(
+        default_factory=dict,
+        description="parameter bytes by name of the limit, zeros included (the rule since 2022)",
+    )
+    parameters: dict[str, Count] = Field(
+        default_factory=lambda: {"DCASE 2022 (128 K parameters)": 128_000},
+        description="parameters by name of the limit, zeros included",
+    )
+    macs: dict[str, Count] = Field(
+        default_factory=lambda: {"DCASE 2022 (30 MMAC)": 30_000_000},
+        description="multiply-accumulate operations for one clip, of all evaluation.shifts_seconds",
+    )
+    format: Literal["keras_float16"] | ExportedFile = Field(
+        "int8",
+        description="the model that is judged: an export format, or Keras in float16, whose zeros "
+        "always count",
+    )

@@ -22,7 +22,7 @@ from utils.config.event_sections import (
     PostprocessSettings,
     TeacherSettings,
 )
-from utils.config.export_section import ExportedFile, ExportSettings
+from utils.config.export_section import ExportSettings, LimitSettings
 from utils.config.feature_sections import (
     AudioSettings,
     AugmentStep,
@@ -280,30 +280,6 @@ class EvaluationSettings(Section):
     calibration: Literal["none", "temperature"] = Field(
         "none",
         description="temperature: probabilities to the power 1/T, T fitted to validation clips",
-    )
-
-
-class LimitSettings(Section):
-    """Limits of challenges; the report gives a verdict on each."""
-
-    parameter_bytes: dict[str, Count] = Field(
-        default_factory=lambda: {"DCASE 2021 (128 KB)": 128_000, "DCASE 2021 (128 KiB)": 131_072},
-        description="non-zero parameter bytes by name of the limit (the rule of 2021)",
-    )
-    model_bytes: dict[str, Count] = Field(
-        default_factory=dict,
-        description="parameter bytes by name of the limit, zeros included (the rule since 2022)",
-    )
-    parameters: dict[str, Count] = Field(
-        default_factory=lambda: {"DCASE 2022 (128 K parameters)": 128_000},
-        description="parameters by name of the limit, zeros included",
-    )
-    macs: dict[str, Count] = Field(
-        default_factory=lambda: {"DCASE 2022 (30 MMAC)": 30_000_000},
-        description="multiply-accumulate operations for one clip, of all evaluation.shifts_seconds",
-    )
-    format: Literal["keras_float16"] | ExportedFile = Field(
-        "int8", description="the model that is judged (an export format or Keras in float16)"
     )
 
 

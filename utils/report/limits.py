@@ -2,8 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 
-from utils.config.export_section import how_to_export
-from utils.config.schema import LimitSettings
+from utils.config.export_section import LimitSettings, how_to_export
 from utils.errors import ConfigError
 from utils.report.results import ExportFacts, ModelFacts, Results, Verdict
 

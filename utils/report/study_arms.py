@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from utils.config.schema import LimitSettings
+from utils.config.export_section import LimitSettings
 from utils.report.results import read_results
 from utils.report.study_costs import Quantity, RunCost, run_cost
 from utils.report.study_statistics import Spread, finite_or_none, mean_of, median_of

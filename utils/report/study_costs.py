@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from utils.config.schema import LimitSettings
+from utils.config.export_section import LimitSettings
 from utils.report.limits import KERAS_FLOAT16, WITH_ZEROS, counts_zeros, judge
 from utils.report.results import Results, Verdict
 from utils.report.study_statistics import Spread

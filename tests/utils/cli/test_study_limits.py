@@ -8,7 +8,7 @@ import pytest
 
 from utils.cli.study_limits import Cost, beyond, bounds, cost_of
 from utils.config.compression_section import CompressionSettings
-from utils.config.schema import LimitSettings
+from utils.config.export_section import LimitSettings
 from utils.config.study_section import UnderSettings
 from utils.report.study_costs import Bound
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from utils.config.schema import LimitSettings
+from utils.config.export_section import LimitSettings
 from utils.report.limits import judge
 from utils.report.results import ExportFacts, LayerFacts, ModelFacts, Results
 

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from utils.config.schema import LimitSettings
+from utils.config.export_section import LimitSettings
 from utils.errors import ConfigError
 from utils.report.limits import (
     all_passed,

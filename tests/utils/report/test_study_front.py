@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.utils.report.studies import arm, cells, study
-from utils.config.schema import LimitSettings
+from utils.config.export_section import LimitSettings
 from utils.errors import UserError
 from utils.report import plots_front
 from utils.report.plots_front import front_picture
