@@ -7,7 +7,10 @@ import hypothesis
 import numpy as np
 import pytest
 
+from utils import backend
 from utils.config import nodes, resolve
+
+backend.set_environment()  # for tests that import TensorFlow themselves
 
 hypothesis.settings.register_profile("loaded", deadline=None)  # other programs may run beside
 hypothesis.settings.load_profile("loaded")

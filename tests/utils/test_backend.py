@@ -1,9 +1,11 @@
+import os
+import platform
 import subprocess
 import sys
 
 import pytest
 
-from utils.backend import THREADS
+from utils.backend import ONEDNN, THREADS, set_environment
 
 ASK = """
 import sys
@@ -32,3 +34,17 @@ def test_threads_of_an_operation(monkeypatch, threads, given, found):
     command = [sys.executable, "-c", ASK, threads]
     told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert told.split() == [found, found]
+
+
+@pytest.mark.parametrize(
+    ("machine", "given", "found"),
+    [("x86_64", None, "1"), ("AMD64", None, "1"), ("x86_64", "0", "0"), ("arm64", None, None)],
+)
+def test_convolutions_of_onednn_are_asked_for_on_x86(monkeypatch, machine, given, found):
+    """Of itself TensorFlow takes them where there are instructions for networks alone."""
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    monkeypatch.delenv(ONEDNN, raising=False)
+    if given is not None:
+        monkeypatch.setenv(ONEDNN, given)
+    set_environment()
+    assert os.environ.get(ONEDNN) == found
