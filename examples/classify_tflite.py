@@ -21,8 +21,8 @@ goes_on = {"zeros": "constant", "loop": "wrap", "reflect": "reflect"}[about["aud
 
 with wave.open(wav_path) as file:
     channels, width, rate, count, *_ = file.getparams()
-    if rate != (wanted := about["audio"]["sample_rate"]) or width not in (2, 3, 4):
-        sys.exit(f"{wav_path}: must have {wanted} Hz, 16 bits or more, has {rate}, {8 * width}")
+    if rate != (wanted := about["audio"]["sample_rate"]) or width not in (2, 3, 4) or not count:
+        sys.exit(f"{wav_path}: must be {wanted} Hz, 16 bits or more; is {file.getparams()}")
     parts = np.frombuffer(file.readframes(count), np.uint8).reshape(-1, width)
 whole = np.pad(parts, [(0, 0), (4 - width, 0)]).view("<i4").reshape(-1, channels)  # 32 bits
 samples = whole.mean(axis=1).astype(np.float32) / 2**31  # mono, from -1 to 1
