@@ -12,6 +12,7 @@ file with XNNPACK.
 
 import argparse
 from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-from benchmarks.pipeline import CLASSES, TASK
-from models import builder
-from utils import features
+from benchmarks.pipeline import TASK, scene_network
 from utils.compression.graph import Graph, Tensor
 from utils.compression.simulation import Simulation
 from utils.config import load
@@ -52,18 +51,9 @@ def main() -> None:
 
 def network(set_id: str) -> tuple[Any, np.ndarray]:
     """A network with random weights and statistics of noise, and such noise."""
-    resolved = load(TASK).resolve(set_id)
-    shape = features.from_settings(resolved.settings.audio, resolved.settings.features).input_shape
-    model = builder.build(
-        resolved.settings.model,
-        named=resolved.models,
-        input_shape=shape,
-        constants={"CLASS_COUNT": CLASSES, "MELS": shape[0], "FRAMES": shape[1]},
-        name=set_id,
-        seed=0,
-    )
-    rng = np.random.default_rng(0)
-    clips = rng.standard_normal((CALIBRATION + CLIPS, *shape)).astype(np.float32)
+    model, representation = scene_network(load(TASK).resolve(set_id))
+    shape = (CALIBRATION + CLIPS, *representation.input_shape)
+    clips = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
     model(clips[:FED], training=True)
     return model, clips
 
@@ -73,8 +63,7 @@ def compare_operators(simulation: Simulation, content: bytes, clips: np.ndarray)
     graph = simulation.graph
     counts: dict[str, np.ndarray] = defaultdict(lambda: np.zeros(3))
     places = [graph.input, *(op.output for op in graph.operators)]
-    for clip in clips:
-        numbers = said(content, clip[np.newaxis], places, XNNPACK)
+    for numbers in said(content, clips, XNNPACK, places):
         values = {place: real(graph.tensors[place], found) for place, found in numbers.items()}
         for op in graph.operators:
             tensor = graph.tensors[op.output]
@@ -93,10 +82,9 @@ def compare_ends(simulation: Simulation, files: dict[str, bytes], clips: np.ndar
     tensor = simulation.graph.tensors[simulation.graph.output]
 
     def end(content: bytes, kernels: OpResolverType) -> np.ndarray:
-        graph = schema.ModelT.InitFromPackedBuf(content, 0).subgraphs[0]
-        place = int(graph.outputs[0])
-        found = [said(content, clip[np.newaxis], [place], kernels)[place] for clip in clips]
-        return np.concatenate(found)
+        return np.concatenate(
+            [found for told in said(content, clips, kernels) for found in told.values()]
+        )
 
     file = real(tensor, end(files["int8"], XNNPACK))
     others = {
@@ -111,20 +99,23 @@ def compare_ends(simulation: Simulation, files: dict[str, bytes], clips: np.ndar
 
 
 def said(
-    content: bytes, clip: np.ndarray, places: list[int], kernels: OpResolverType
-) -> dict[int, np.ndarray]:
-    """What a file computes at some places, as the numbers that it has there."""
+    content: bytes, clips: np.ndarray, kernels: OpResolverType, places: Sequence[int] = ()
+) -> Iterator[dict[int, np.ndarray]]:
+    """What a file computes of each clip at some places, or at its end, as the numbers there."""
     model = schema.ModelT.InitFromPackedBuf(content, 0)
-    (taken,) = model.subgraphs[0].inputs
-    model.subgraphs[0].outputs = [place for place in places if place != taken]
+    graph = model.subgraphs[0]
+    (taken,) = graph.inputs
+    places = places or [int(place) for place in graph.outputs]
+    graph.outputs = [place for place in places if place != taken]
     interpreter = Interpreter(model_content=packed(model), experimental_op_resolver_type=kernels)
     interpreter.allocate_tensors()
-    if model.subgraphs[0].tensors[taken].type == INT8:
+    if graph.tensors[taken].type == INT8:
         scale, point = interpreter.get_input_details()[0]["quantization"]
-        clip = np.clip(np.round(clip / scale) + point, -128, 127).astype(np.int8)
-    interpreter.set_tensor(taken, clip)
-    interpreter.invoke()
-    return {place: interpreter.get_tensor(place) for place in places}
+        clips = np.clip(np.round(clips / scale) + point, -128, 127).astype(np.int8)
+    for clip in clips:
+        interpreter.set_tensor(taken, clip[np.newaxis])
+        interpreter.invoke()
+        yield {place: interpreter.get_tensor(place) for place in places}
 
 
 def real(tensor: Tensor, numbers: np.ndarray) -> np.ndarray:

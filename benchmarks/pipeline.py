@@ -20,7 +20,7 @@ from models import builder
 from utils import features
 from utils.augment import chain
 from utils.backend import start
-from utils.config import load
+from utils.config import Resolved, load
 from utils.config.schema import AugmentStep, NoiseSettings, ShiftSettings
 from utils.features.graph import front_end
 from utils.pipeline import Source, steps, training_batches
@@ -44,19 +44,25 @@ def main() -> None:
 def baseline() -> tuple[Any, features.LogMel, int]:
     """The compiled network of the set ``task1a``, its features and its batch size."""
     resolved = load(TASK).resolve("task1a")
+    network, representation = scene_network(resolved)
+    network.compile("adam", "categorical_crossentropy", jit_compile=False)
+    return network, representation, resolved.settings.training.batch_size
+
+
+def scene_network(resolved: Resolved) -> tuple[Any, Any]:
+    """The network of a set of scenes, with random weights, and its features."""
     settings = resolved.settings
     representation = features.from_settings(settings.audio, settings.features)
-    mels, frames = representation.shape
+    mels, frames, _ = representation.input_shape
     network = builder.build(
         settings.model,
         named=resolved.models,
-        input_shape=(mels, frames, 1),
+        input_shape=representation.input_shape,
         constants={"CLASS_COUNT": CLASSES, "MELS": mels, "FRAMES": frames},
-        name="baseline",
+        name=settings.set_id,
         seed=0,
     )
-    network.compile("adam", "categorical_crossentropy", jit_compile=False)
-    return network, representation, settings.training.batch_size
+    return network, representation
 
 
 def without_augmentation(network: Any, shape: tuple[int, int], size: int) -> None:

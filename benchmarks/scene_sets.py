@@ -32,6 +32,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 PARAMETERS = PROJECT / "benchmarks" / "scene_sets.yaml"
 SETS = ("baseline", "bcresnet", "cpmobile", "dscnn", "dscnn_half")
 PRUNED = "_pruned"
+VARIANTS = ("", PRUNED)
 SEEDS = (0, 1, 2)
 KINDS = {
     "demo": ("tau_urban_2020_mobile", "", {"audio.seconds": 3.0}),
@@ -86,7 +87,7 @@ def train(names: Sequence[str], arguments: argparse.Namespace) -> None:
     common = ["-p", PARAMETERS, "--data", arguments.data, "--override", f"dataset.name={data}"]
     common += [f"{path}={value}" for path, value in changes.items()]
     common += [f"paths.runs={arguments.runs}", *arguments.override]
-    waiting = [name + kind for name in names for kind in ("", PRUNED)]
+    waiting = [name + kind for name in names for kind in VARIANTS]
     failed = []
     with Processes[str](arguments.jobs, shares(arguments.jobs, CORES)) as processes:
         while waiting or processes.running:
@@ -107,7 +108,7 @@ def train(names: Sequence[str], arguments: argparse.Namespace) -> None:
 
 def rows(name: str, runs: Path, data: str) -> Iterator[str]:
     """A Markdown row for every file of a network, over the seeds."""
-    for kind in ("", PRUNED):
+    for kind in VARIANTS:
         done = [*finished(runs / f"{name}{kind}", data, SEEDS)]
         for form in FORMS:
             yield row(name, f"pruned, {form}" if kind else form, form, done)

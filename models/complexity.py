@@ -186,10 +186,7 @@ def _record(model: "keras.Model") -> list[_Call]:
 
 def _has_loops(model: "keras.Model") -> bool:
     """Whether layers go step by step, which takes seconds outside a graph."""
-    from models.dual_path_layers import DualPath
-
-    parts = model._flatten_layers()
-    return any(isinstance(part, DualPath) or _is_any(part, _RECURRENT) for part in parts)
+    return any(_is_any(part, _RECURRENT) for part in model._flatten_layers())
 
 
 def _trace(model: "keras.Model", zeros: Any) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import scene_sets, sed_teacher, word_sets
-from models.builder import build
+from benchmarks.pipeline import scene_network
 from models.footprint import estimate
 from utils.config import load
 from utils.features import from_settings
@@ -25,7 +25,7 @@ def test_sets_of_scenes(kind):
     for name in scene_sets.SETS:
         plain, pruned = (
             sets.resolve(f"{name}{ending}{more}", overrides=asked).settings
-            for more in ("", scene_sets.PRUNED)
+            for more in scene_sets.VARIANTS
         )
         assert plain.dataset.name == data
         representation = from_settings(plain.audio, plain.features)
@@ -42,14 +42,7 @@ def test_the_narrow_network_has_less_than_half_the_bytes_of_the_baseline(ending)
     sets = catalogue(scene_sets)
     sizes = {}
     for name in ("baseline", "dscnn_half"):
-        resolved = sets.resolve(name + ending)
-        settings = resolved.settings
-        shape = from_settings(settings.audio, settings.features).input_shape
-        network = build(
-            settings.model, named=resolved.models, input_shape=shape,
-            constants={"CLASS_COUNT": 10, "MELS": shape[0], "FRAMES": shape[1]},
-            name=name, seed=0,
-        )  # fmt: skip
+        network, _ = scene_network(sets.resolve(name + ending))
         sizes[name] = estimate(network).size("int8")
     assert sizes["dscnn_half"] <= sizes["baseline"] / 2
 

@@ -132,8 +132,7 @@ sets:
     limits: {{format: float32}}
     evaluation: {{bootstrap: 50}}
     paths: {{runs: {folder}/runs, cache: {folder}/cache, demo: {folder}/demo}}
-  - {{set_id: tiny_mixed, based_on: tiny, augment: [Shift: {{max_seconds: 0.2}}, Mixup],
-      export: {{formats: []}}}}
+  - {{set_id: tiny_mixed, based_on: tiny, augment: [Shift: {{max_seconds: 0.2}}, Mixup]}}
   - {{set_id: tiny_image, based_on: tiny, features: {{normalise: {{method: clip_image}}}}}}
 """
 

@@ -200,12 +200,12 @@ def test_two_sets_are_compared_and_the_seed_decides_their_numbers(
 ):
     arguments = ("-p", tiny_urban, "--data", urban, "--override", ONE_FOLD, "training.epochs=2")
     found = []
-    for given in (
-        ("-s", "tiny_mixed", "--seed", 1),
-        ("-s", "tiny_mixed", "--seed", 1, "--overwrite"),
-        ("-s", "tiny_mixed,tiny_image", "--seed", 2),
+    for given, files in (
+        (("-s", "tiny_mixed", "--seed", 1), (NO_FILES,)),
+        (("-s", "tiny_mixed", "--seed", 1, "--overwrite"), (NO_FILES,)),
+        (("-s", "tiny_mixed,tiny_image", "--seed", 2), ()),
     ):
-        assert urbansound(*given, *arguments) == 0
+        assert urbansound(*given, *arguments, *files) == 0
         run = run_of(tmp_path, "tiny_mixed")
         names = ("history.csv", "system_output.csv")
         found.append([(run / name).read_bytes() for name in names])

@@ -9,10 +9,10 @@ import numpy as np
 
 from utils.files import write_bytes, write_text
 from utils.report.html import write_page
-from utils.report.limits import NETWORK, NOUNS, WITH_ZEROS, broken_limits, counts_zeros
+from utils.report.limits import NETWORK, NOUNS, WITH_ZEROS, broken_limits, counts_zeros, size_of
 from utils.report.measures import MISSING, Measure, headline_measures, use_of
 from utils.report.plots import BLUE, GREY, INK, RED, Picture, as_png, as_svg, drawing
-from utils.report.results import ExportFacts, Results
+from utils.report.results import Results
 from utils.report.section import Section
 from utils.report.size import count, millions
 from utils.report.tables import Column, Row, Table, to_markdown
@@ -198,7 +198,7 @@ def _draw(figure: "Figure", runs: Sequence[Results], measures: Sequence[Measure]
     _cost_panel(
         panels[-2],
         runs,
-        values=[np.nan if file is None else _bytes(file, whole) / 1024 for file in exports],
+        values=[np.nan if one is None else size_of(one, zeros=whole) / 1024 for one in exports],
         limit=_tightest(runs, WITH_ZEROS if whole else "bytes", size_format, divisor=1024),
         title=f"{size_format} size",
         label="parameters (KB)" if whole else "non-zero parameters (KB)",
@@ -213,10 +213,6 @@ def _draw(figure: "Figure", runs: Sequence[Results], measures: Sequence[Measure]
     )
     panels[0].set_yticks(range(len(runs)), _names(runs))
     panels[0].set_ylim(len(runs) - 0.4, -0.6)
-
-
-def _bytes(file: ExportFacts, whole: bool) -> int:
-    return file.parameter_bytes if whole else file.non_zero_bytes
 
 
 def _names(runs: Sequence[Results]) -> list[str]:

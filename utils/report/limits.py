@@ -86,6 +86,11 @@ def counts_zeros(verdicts: Iterable[Verdict]) -> bool:
     return WITH_ZEROS in units and "bytes" not in units
 
 
+def size_of(file: ExportFacts, *, zeros: bool) -> int:
+    """Bytes of a file's parameters: of all, or of those that are not zero."""
+    return file.parameter_bytes if zeros else file.non_zero_bytes
+
+
 def all_passed(verdicts: Iterable[Verdict]) -> bool:
     """Whether every limit is kept; ``--check_limits`` turns it into the exit status."""
     return all(verdict.passed for verdict in verdicts)

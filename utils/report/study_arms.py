@@ -151,11 +151,6 @@ class StudyArm:
         return {run.seed: best[0] for run in self.runs if (best := run.best(self.mode))}
 
     @property
-    def spread(self) -> Spread | None:
-        """Of the best values over the seeds."""
-        return Spread.of(self.values.values())
-
-    @property
     def epoch(self) -> float | None:
         """Mean epoch of the best values."""
         return mean_of(best[1] for run in self.runs if (best := run.best(self.mode)))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from utils.config.export_section import LimitSettings
-from utils.report.limits import KERAS_FLOAT16, WITH_ZEROS, counts_zeros, judge
+from utils.report.limits import KERAS_FLOAT16, WITH_ZEROS, counts_zeros, judge, size_of
 from utils.report.results import Results, Verdict
 from utils.report.study_statistics import Spread
 
@@ -64,7 +64,7 @@ def run_cost(results: Results, limits: LimitSettings) -> RunCost | None:
     size = whole = None
     if exported is not None:
         whole = exported.parameter_bytes
-        size = whole if counts_zeros(verdicts) else exported.non_zero_bytes
+        size = size_of(exported, zeros=counts_zeros(verdicts))
     elif file == KERAS_FLOAT16:
         size = whole = model.keras_float16_bytes
     return RunCost(

@@ -6,6 +6,7 @@ from utils.cli.study_runs import Asked
 from utils.experiment.records import write_best_epoch
 from utils.files import write_json
 from utils.report.study_arms import StudyArm
+from utils.report.study_statistics import Spread
 
 FIRST, CUT, SPARSE = (0.9, 0.95), (0.5, 0.6, 0.55), (0.7, 0.65, 0.4)
 
@@ -41,7 +42,7 @@ def test_a_compressed_network_is_judged_after_its_last_step(compressed):
     assert run.curve == FIRST
     assert run.best("max") == (pytest.approx((0.65 + 0.4) / 2), 2)
     arm = StudyArm("pruned", "", "max", 0.1, None, (), (run,))
-    assert arm.spread.mean == pytest.approx(0.525)
+    assert Spread.of(arm.values.values()).mean == pytest.approx(0.525)
 
 
 def test_other_runs_are_judged_by_their_curves(compressed, tmp_path):

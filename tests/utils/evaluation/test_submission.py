@@ -294,12 +294,6 @@ def test_texts_in_the_words_of_the_challenge():
     assert augmentation_text([*steps, steps[0]]) == "noise, pitch shift"
     kinds = ("Conv2D", "SpecAugment", "FreqMixStyle", "FreqMixStyle")
     assert augmentation_text(steps[:1], kinds) == "noise, spec augment, freq mix style"
-
-
-def test_layers_that_augment_are_known_by_their_names():
-    from models import layers
-
-    assert all(hasattr(layers, name) for name in AUGMENTING)
     assert management_text(file="float32") is None
     assert management_text(pruned=True, taught=True, file="float32") == (
         "knowledge distillation, pruning"
@@ -307,6 +301,12 @@ def test_layers_that_augment_are_known_by_their_names():
     assert management_text(pruned=True, file="int8") == "pruning, weight quantization"
     by_training = "quantization-aware training, weight quantization"
     assert management_text(file="int8_qat") == by_training
+
+
+def test_layers_that_augment_are_known_by_their_names():
+    from models import layers
+
+    assert all(hasattr(layers, name) for name in AUGMENTING)
 
 
 @pytest.mark.parametrize(

@@ -117,10 +117,8 @@ def test_the_int8_file_is_trained_further(exporting, data, open_folder):
 def validation_loss(done, run, form="int8"):
     """Of a file, by hand: the cross-entropy of the shares of the words and what it says."""
     (fold,) = done.folds
-    source, predictor = (
-        fold.learning.validation,
-        load_predictor(run.folder / f"model_{form}.tflite"),
-    )
+    source = fold.learning.validation
+    predictor = load_predictor(run.folder / f"model_{form}.tflite")
     features = np.asarray(source.array[source.rows])
     if fold.normaliser is not None:
         features = np.asarray(fold.normaliser(features))

@@ -9,7 +9,7 @@ from utils.report.study_statistics import Difference, Spread, mean_of, median_of
 
 
 def test_mean_and_deviation_over_seeds():
-    spread = A.spread
+    spread = Spread.of(A.values.values())
     assert (spread.mean, spread.deviation, spread.n) == (0.6, pytest.approx(0.1), 3)
     assert Spread.of([2.0]) == Spread(2.0, None, 1)
     assert Spread.of([]) is None
