@@ -3,8 +3,9 @@
     python -m benchmarks.scene_sets {demo,esc10,tau2022} DIR
 
 Runs task1a.py on the scenes in DIR (``demo``: the folder that ``python task1a.py`` generated) with
-the sets of scene_sets.yaml, with three seeds: each, and as NAME_pruned, with half of its weights
-zero; as many at a time as there are cores, which share them. Then prints a Markdown row for every
+the sets of scene_sets.yaml, with three seeds: each, and then as NAME_pruned, which takes over the
+training and goes on to half of the weights zero; as many at a time as there are cores, which share
+them. Then prints a Markdown row for every
 file: scores over all folds, what it loses to float32 of the same run, how many validation clips at
 least get the same class from the file and the simulation that it was trained by, and milliseconds
 for a clip on one thread, measured once nothing else runs. Finished runs are found again, so that
@@ -64,6 +65,7 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="folder of the scenes")
     parser.add_argument("--runs", type=Path, default=PROJECT / "runs", help="folder of the runs")
     parser.add_argument("--sets", default=",".join(SETS), help="sets, by commas")
+    parser.add_argument("--seeds", default=",".join(map(str, SEEDS)), help="seeds, by commas")
     parser.add_argument("--jobs", type=int, default=CORES, help="runs at a time")
     parser.add_argument("--override", nargs="*", default=[], help="as for task1a.py")
     arguments = parser.parse_args()
@@ -73,7 +75,7 @@ def main() -> None:
     print(f"| {' | '.join(TITLES)} |")
     print("|---" * len(TITLES) + "|")
     for name in names:
-        for row in rows(name, arguments.runs, data):
+        for row in rows(name, arguments.runs, data, [*map(int, arguments.seeds.split(","))]):
             print(row, flush=True)
 
 
@@ -87,14 +89,14 @@ def train(names: Sequence[str], arguments: argparse.Namespace) -> None:
     common = ["-p", PARAMETERS, "--data", arguments.data, "--override", f"dataset.name={data}"]
     common += [f"{path}={value}" for path, value in changes.items()]
     common += [f"paths.runs={arguments.runs}", *arguments.override]
-    waiting = [name + kind for name in names for kind in VARIANTS]
+    waiting = [name + kind for kind in VARIANTS for name in names]
     failed = []
     with Processes[str](arguments.jobs, shares(arguments.jobs, CORES)) as processes:
         while waiting or processes.running:
             while waiting and processes.has_room:
                 name = waiting.pop(0)
                 command = [sys.executable, PROJECT / "task1a.py", "-s", name]
-                command += ["--seed", ",".join(map(str, SEEDS)), *common]
+                command += ["--seed", arguments.seeds, *common]
                 log = arguments.runs / "logs" / f"{name}.txt"
                 processes.start(name, [*map(str, command)], log)
             for name, status in processes.ended():
@@ -106,10 +108,10 @@ def train(names: Sequence[str], arguments: argparse.Namespace) -> None:
         raise SystemExit(f"see {arguments.runs / 'logs'}: {logs}")
 
 
-def rows(name: str, runs: Path, data: str) -> Iterator[str]:
+def rows(name: str, runs: Path, data: str, seeds: Sequence[int]) -> Iterator[str]:
     """A Markdown row for every file of a network, over the seeds."""
     for kind in VARIANTS:
-        done = [*finished(runs / f"{name}{kind}", data, SEEDS)]
+        done = [*finished(runs / f"{name}{kind}", data, seeds)]
         for form in FORMS:
             yield row(name, f"pruned, {form}" if kind else form, form, done)
 

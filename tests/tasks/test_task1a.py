@@ -197,6 +197,23 @@ def test_what_does_not_change_the_model_does_not_train_it_anew(script, tau, fini
     assert len([path for path in finished.iterdir() if not path.is_symlink()]) == 1
 
 
+def test_what_follows_the_training_does_not_train_it_anew(
+    script, tau, finished, tiny, tmp_path, capsys
+):
+    before, history = scores_of(tmp_path), (finished / "latest" / "history.csv").read_bytes()
+    first = (finished / "latest").resolve().name
+    capsys.readouterr()
+    steps = "compression.zeros={share: 0.5, epochs: 1}"
+    assert script("-s", "tiny", "-p", tiny, "--data", tau, "--override", ONE_FORMAT, steps) == 0
+    assert f"training as in tiny/{first}" in capsys.readouterr().out
+    found = scores_of(tmp_path)
+    assert (finished / "latest" / "history.csv").read_bytes() == history
+    assert found.steps[0].name == "trained"
+    assert found.steps[0].scores["log_loss"] == before.overall["log_loss"]
+    assert found.stages["training"] == before.stages["training"]
+    assert any(f"is that of tiny/{first}" in note for note in found.notes)
+
+
 @pytest.mark.usefixtures("finished")
 def test_changed_audio_is_not_scored_with_the_old_model(script, tau, tiny, tmp_path, capsys):
     data = tmp_path / "data"

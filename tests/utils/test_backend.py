@@ -1,3 +1,4 @@
+import json
 import os
 import platform
 import subprocess
@@ -48,3 +49,25 @@ def test_convolutions_of_onednn_are_asked_for_on_x86(monkeypatch, machine, given
         monkeypatch.setenv(ONEDNN, given)
     set_environment()
     assert os.environ.get(ONEDNN) == found
+
+
+QUIET = """
+import os, json
+from utils.backend import quiet_stderr
+with quiet_stderr():
+    os.write(2, b"noise")
+try:
+    with quiet_stderr():
+        os.write(2, b"what went wrong")
+        raise ValueError
+except ValueError:
+    print(json.dumps("raised"))
+"""
+
+
+def test_native_noise_is_kept_back_unless_it_explains_an_error():
+    answer = subprocess.run(
+        [sys.executable, "-c", QUIET], capture_output=True, text=True, check=True
+    )
+    assert json.loads(answer.stdout) == "raised"
+    assert answer.stderr == "what went wrong"

@@ -11,7 +11,7 @@ from utils.cli.script import Script
 from utils.errors import UserError
 from utils.experiment import Job, Member, read_member
 from utils.files import digest
-from utils.run import AllTrained, Run, Source, open_run, run_folder
+from utils.run import AllTrained, Earlier, Run, Source, open_run, run_folder
 
 if TYPE_CHECKING:
     import argparse
@@ -34,6 +34,8 @@ DETERMINING = (
 
 One that is null decides nothing.
 """
+AFTER_TRAINING = ("compression", "export")
+"""Those of them that have no say in the training."""
 _OF_DATA = {"dataset", "audio", "segments"}  # sections that decide what is loaded
 
 
@@ -193,19 +195,31 @@ class Runs:
             UserError: for a set whose teachers are missing.
         """
         settings, data = resolved.settings, self.data(resolved)[1]
-        decides: dict[str, Any] = {"members": members}
-        if members is None:
-            decides = determining(resolved)
-            if resolved.teachers:
-                decides["teachers"] = teachers.identities(self, resolved, seed)
+        of_its_own = members is None
         return run_folder(
             beside(self.script, settings.paths.runs),
             settings.set_id,
-            determining=decides,
+            determining=self._decides(resolved, seed) if of_its_own else {"members": members},
             data=data.name,
             identity=data.identity,
             seed=seed,
         )
+
+    def training_identity(self, resolved: "Resolved", seed: int) -> str:
+        """Identity of a set's training: what other runs have in common whose networks are its own.
+
+        Raises:
+            UserError: for a set whose teachers are missing.
+        """
+        decides = self._decides(resolved, seed)
+        found = {key: value for key, value in decides.items() if key not in AFTER_TRAINING}
+        return digest([found, seed, self.data(resolved)[1].identity])
+
+    def _decides(self, resolved: "Resolved", seed: int) -> dict[str, Any]:
+        decides = determining(resolved)
+        if resolved.teachers:
+            decides["teachers"] = teachers.identities(self, resolved, seed)
+        return decides
 
     def are_alike(self, one: "Resolved", other: "Resolved") -> bool:
         """Whether two versions of a set are the same runs, if their teachers are."""
@@ -245,9 +259,16 @@ class Runs:
             )
 
     def _open(self, resolved: "Resolved", job: Job, members: list[str] | None = None) -> Run:
-        seed = job.settings.seed
+        seed, folder = job.settings.seed, self.folder(resolved, job.settings.seed, members)
+        earlier = None
+        if members is None:
+            earlier = Earlier(
+                runs=beside(self.script, job.settings.paths.runs),
+                prefix=folder.name.rpartition("-")[0],
+                identity=self.training_identity(resolved, seed),
+            )
         return open_run(
-            self.folder(resolved, seed, members),
+            folder,
             parameters=stated(resolved) | {"seed": seed},
             data=job.data.name,
             identity=job.data.identity,
@@ -256,6 +277,7 @@ class Runs:
             overwrite=self.arguments.overwrite,
             tensorboard=self.arguments.tensorboard,
             trainings=len(job.data.folds) if self.arguments.until_trained else None,
+            earlier=earlier,
         )
 
 

@@ -27,6 +27,7 @@ from utils.cli.study_runs import (
     Asked,
     asked_run,
     clip_norm,
+    in_turns,
     last_words,
     script_command,
     written_rate,
@@ -308,6 +309,7 @@ class StudyCommand:
         return asked_run(
             resolved, arm=arm, seed=seed, folder=folder, folds=folds, overrides=overrides,
             whole=self.settings.whole and not overrides,
+            training=self.runs.training_identity(resolved, seed),
         )  # fmt: skip
 
     def _make(self, run: Run, asked: Sequence[Asked], what: str) -> dict[Asked, StudyRun]:
@@ -315,7 +317,7 @@ class StudyCommand:
         metric, mode = self.judged
         run.say(f"\n{what}", style="bold")
         anew = self.runs.arguments.overwrite
-        waiting = [one for one in asked if anew or not one.is_over]
+        waiting = in_turns([one for one in asked if anew or not one.is_over])
         found = {one: self._outcome(one, 0, run.folder) for one in asked if one not in waiting}
         # by all that are asked for: the last digits of a loss hang on the number of threads
         at_once = self.at_once(len(asked)) if waiting else 1

@@ -1,6 +1,7 @@
 """The runs that a study asks for, and what their folders tell of them."""
 
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +37,7 @@ class Asked:
         whole: whether test, export and report belong to it.
         limits: by which it is judged; bytes and scores are told of the file that they name.
         step: the last of its compression, whose network is judged; "" without any.
+        training: identity of its training, which runs that differ after it share.
     """
 
     arm: str
@@ -49,6 +51,7 @@ class Asked:
     whole: bool = True
     limits: LimitSettings = field(default_factory=LimitSettings, hash=False)
     step: str = ""
+    training: str = ""
 
     @property
     def is_search(self) -> bool:
@@ -163,6 +166,7 @@ def asked_run(
     folds: Sequence[str],
     overrides: Sequence[str] = (),
     whole: bool = True,
+    training: str = "",
 ) -> Asked:
     """A run of an arm as resolved.
 
@@ -174,6 +178,7 @@ def asked_run(
         folds: names of the data's folds.
         overrides: that it has besides those of the command.
         whole: whether test, export and report belong to it.
+        training: identity of its training.
     """
     return Asked(
         arm=arm,
@@ -187,7 +192,21 @@ def asked_run(
         whole=whole,
         limits=resolved.settings.limits,
         step=last_step(resolved),
+        training=training,
     )
+
+
+def in_turns(asked: Sequence[Asked]) -> list[Asked]:
+    """Runs in the order in which they start: those that share a training do not follow each other.
+
+    By the time of the second its training is likely to be over, so that it takes it over.
+    """
+    turns: Counter[str] = Counter()
+    ordered: list[tuple[int, Asked]] = []
+    for one in asked:
+        ordered.append((turns[one.training], one))
+        turns[one.training] += 1
+    return [one for _, one in sorted(ordered, key=lambda pair: pair[0])]
 
 
 def last_step(resolved: "Resolved") -> str:

@@ -215,7 +215,7 @@ class ClipExperiment:
         trained = [fold for fold in self.folds if fold.model_path.exists()]
         told = tuple(note for fold in trained for note in fold.notes())
         left_out = tuple(f"{bad.name}: left out: {bad.reason}" for bad in self.bad)
-        sources = {note for fold in self.folds for note in fold.place.other_sources}
+        sources = {note for fold in self.folds for note in fold.place.origins}
         if self.job.data.held_out:
             told = (*told, AVERAGED.format(len(self.job.data.folds)))
         return (*(note for note in general if note), *told, *left_out, *sorted(sources))

@@ -14,7 +14,7 @@ from utils.augment.grid import EMBEDDINGS
 from utils.datasets import Clip, Fold
 from utils.errors import ConfigError, DataError
 from utils.experiment.job import Job
-from utils.experiment.learning import BLOCK, drawn, learnt_key, normaliser_for
+from utils.experiment.learning import blocks, drawn, learnt_key, normaliser_for
 from utils.features import AnyNormaliser, FeatureStore, Representation
 
 if TYPE_CHECKING:
@@ -216,8 +216,8 @@ class EventLearning:
 
     def _blocks(self, clips: Sequence[Clip]) -> Iterator[Any]:
         """What a network sees of clips, some at a time."""
-        for first in range(0, len(clips), BLOCK):
-            rows = self.store.rows(clips[first : first + BLOCK])
+        for block in blocks(clips):
+            rows = self.store.rows(block)
             features = np.asarray(self.store.array[rows])
             if self.normaliser is not None:
                 features = self.normaliser(features)

@@ -32,6 +32,7 @@ from utils.experiment.records import (
     read_best_epoch,
     read_history,
     save_arrays,
+    training_files,
     training_notes,
 )
 from utils.features import from_settings
@@ -149,8 +150,8 @@ class EventExperiment:
     def train(self) -> None:
         """Train; leaves the networks, history.csv and training.json."""
         files = tuple(NETWORKS[name] for name in self.networks)
-        makes = (*files, "normaliser.json", "history.csv", "training.json")
-        with self.place.stage("training", makes=makes, inputs=self.learning.key) as stage:
+        makes = (*files, "normaliser.json", *training_files(self.job.settings.training))
+        with self.place.training(makes=makes, inputs=self.learning.key) as stage:
             if stage.needed:
                 stage.earlier_seconds = train_networks(self.learning, self.judge, self.place)
         self.run.make_latest()
@@ -346,7 +347,7 @@ class EventExperiment:
             *self.learning.notes,
             *self._unheard(),
             *(f"{bad.name}: left out: {bad.reason}" for bad in self.bad),
-            *sorted(self.place.other_sources),
+            *sorted(self.place.origins),
         )
 
     def _unheard(self) -> Iterator[str]:

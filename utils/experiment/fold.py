@@ -1,6 +1,6 @@
 """One fold of clips: train a network, calibrate it, test it, export it, test what was exported."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,15 +12,21 @@ from utils import inference, training
 from utils.datasets import Clip, Fold
 from utils.errors import DataError
 from utils.evaluation import Predictions
-from utils.experiment.compressing import TRAINED, compress, measure_steps, networks
+from utils.experiment.compressing import TRAINED, compress, known_as, measure_steps, networks
 from utils.experiment.distillation import Teachers
 from utils.experiment.exporting import MIXED_FACTS, mixed_note, write_files
 from utils.experiment.facts import file_facts, metadata_of, statistics
 from utils.experiment.job import Job
-from utils.experiment.learning import BLOCK, ClipFeatures, Learning, waveform_of
+from utils.experiment.learning import ClipFeatures, Learning, blocks, waveform_of
 from utils.experiment.network import build_network
 from utils.experiment.quantisation import FACTS, QAT, QAT_FOLDER, agreement_note, train_int8
-from utils.experiment.records import load_arrays, read_history, save_arrays, write_best_epoch
+from utils.experiment.records import (
+    load_arrays,
+    read_history,
+    save_arrays,
+    training_files,
+    write_best_epoch,
+)
 from utils.export.samples import SUFFIX, export_samples
 from utils.features import AnyNormaliser, normaliser_of, read_features
 from utils.files import digest, read_json, write_json
@@ -103,8 +109,8 @@ class FoldExperiment:
     def train(self) -> None:
         """Train, then compress; leaves networks, normaliser.json, history.csv, training.json."""
         network, key = self.networks[TRAINED].name, self.learning.stage_key
-        makes = (network, "normaliser.json", "history.csv", "training.json")
-        with self.place.stage("training", makes=makes, inputs=key) as stage:
+        makes = (network, "normaliser.json", *training_files(self.job.settings.training))
+        with self.place.training(makes=makes, inputs=key, known_as=known_as(network)) as stage:
             if stage.needed:
                 stage.earlier_seconds = self._train()
         compress(self.learning, self.place, normaliser=self.normaliser, key=key)
@@ -208,10 +214,8 @@ class FoldExperiment:
         settings = self.job.settings.export.qat
         if settings is None:
             return
-        makes = (f"model_{QAT}.tflite", FACTS)
-        with self.place.stage(
-            "int8 training", makes=makes, inputs=self.learning.stage_key
-        ) as stage:
+        makes, key = (f"model_{QAT}.tflite", FACTS), self.learning.stage_key
+        with self.place.stage("int8 training", makes=makes, inputs=key) as stage:
             if stage.needed:
                 stage.earlier_seconds = train_int8(
                     self.learning, self.place, settings, normaliser=self.normaliser,
@@ -357,7 +361,7 @@ class FoldExperiment:
         refined = inference.Refinement.of(self.features.representation, shifts_seconds=shifts)
         array, store = source.store.array, source.store
         return np.concatenate(
-            [refined(predictor, self._inputs(array[store.rows(block)])) for block in _blocks(clips)]
+            [refined(predictor, self._inputs(array[store.rows(block)])) for block in blocks(clips)]
         )
 
     def _inputs(self, features: np.ndarray) -> np.ndarray:
@@ -393,8 +397,3 @@ def _temperature_of(path: Path) -> float:
     """The temperature that was fitted to a network; 1 without calibration."""
     metadata = inference.read_metadata(path)
     return 1.0 if metadata is None else metadata.temperature
-
-
-def _blocks(clips: Sequence[Clip]) -> Iterator[Sequence[Clip]]:
-    for first in range(0, len(clips), BLOCK):
-        yield clips[first : first + BLOCK]

@@ -1,6 +1,6 @@
 """What a fold learns from: stored clips, or isolated words that are mixed afresh in each epoch."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 STATISTICS_CLIPS = 2000  # mixtures by which features are normalised
-BLOCK = 256  # clips whose features are in memory at once
+_BLOCK = 256  # clips whose features are in memory at once
 
 
 def stored(job: Job, representation: Representation, clips: Sequence[Clip]) -> FeatureStore:
@@ -273,6 +273,12 @@ class Learning:
     def augment(self) -> Augment | None:
         """The set's augmentations as one TensorFlow function; None without any."""
         return chain(located_steps(self.job), sample_rate=self.job.settings.audio.sample_rate)
+
+
+def blocks(clips: Sequence[Clip]) -> Iterator[Sequence[Clip]]:
+    """Clips, as many at a time as have their features in memory at once."""
+    for first in range(0, len(clips), _BLOCK):
+        yield clips[first : first + _BLOCK]
 
 
 def _preparation(

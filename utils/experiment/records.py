@@ -12,6 +12,7 @@ from utils import training
 from utils.config.schema import TrainingSettings
 from utils.errors import UserError
 from utils.files import digest, read_json, whole_file, write_json
+from utils.training.steps import NAME as STEPS
 
 _WRITTEN = "metadata.json"  # in a .keras file: when it was written, and by which version
 
@@ -51,6 +52,15 @@ def read_history(folder: Path) -> list[dict[str, float]]:
         return [
             {name: float(value) for name, value in row.items()} for row in csv.DictReader(stream)
         ]
+
+
+def training_files(settings: TrainingSettings) -> tuple[str, ...]:
+    """Names of the files in which a training is recorded.
+
+    Args:
+        settings: the section ``training``.
+    """
+    return ("history.csv", "training.json", *((STEPS,) if settings.log_steps else ()))
 
 
 def write_best_epoch(folder: Path, epoch: int) -> None:

@@ -19,6 +19,7 @@ from utils.experiment.job import Job
 from utils.experiment.records import (
     read_best_epoch,
     read_history,
+    training_files,
     training_notes,
     write_best_epoch,
 )
@@ -83,8 +84,8 @@ class SeparationExperiment:
 
     def train(self) -> None:
         """Train; leaves model.keras, history.csv and training.json."""
-        makes = ("model.keras", "history.csv", "training.json")
-        with self.place.stage("training", makes=makes, inputs=self.learning.key) as stage:
+        makes = ("model.keras", *training_files(self.job.settings.training))
+        with self.place.training(makes=makes, inputs=self.learning.key) as stage:
             if stage.needed:
                 stage.earlier_seconds = self._train()
         self.run.make_latest()
@@ -235,7 +236,7 @@ class SeparationExperiment:
     def _notes(self) -> tuple[str, ...]:
         """What a reader of the scores must know besides the notes on the data."""
         told = training_notes(self.folder, self.job.settings.training)
-        return (*told, *sorted(self.place.other_sources))
+        return (*told, *sorted(self.place.origins))
 
     def curves(self) -> list[Section]:
         """Learning curves, by epoch and by time, for the report."""

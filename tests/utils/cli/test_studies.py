@@ -294,7 +294,7 @@ def test_first_steps_are_told(study, capsys):
 def test_two_processes_do_not_run_one_study(study, tmp_path, capsys, monkeypatch):
     import fcntl
 
-    monkeypatch.setattr("utils.run._LOCK_SECONDS", 0.1)
+    monkeypatch.setattr("utils.run.folder._LOCK_SECONDS", 0.1)
     assert study("-s", "s") == 0
     with ((tmp_path / "runs/s/latest").resolve() / ".lock").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -39,6 +39,7 @@ class Toy:
         self.folder = folder
         self.made: list[str] = []
         self.folders: dict[str, Path] = {}
+        self.trainings: dict[str, str] = {}
         self.taught: dict[str, list[str]] = {}
         self.weights = "1"
 
@@ -46,6 +47,7 @@ class Toy:
         set_id = job.settings.set_id
         self.made.append(set_id)
         self.folders[set_id] = run.folder
+        self.trainings[set_id] = run.earlier.identity
         self.taught[set_id] = [teacher.folder.parent.name for teacher in job.teachers]
         self.named = [teacher.folder.name for teacher in job.teachers][:1]
         self._write_model(job, run.folder)
@@ -129,13 +131,14 @@ def test_one_command_trains_teachers_and_then_their_students(toy):
 
 def test_a_teacher_trained_anew_is_a_student_trained_anew(toy):
     assert toy("-s", "big,small") == 0
-    first = toy.folders["small"]
+    first, training = toy.folders["small"], toy.trainings["small"]
     assert toy("-s", "big,small", "--overwrite") == 0
     assert toy.folders["small"] == first  # the same weights
     toy.weights = "2"
     assert toy("-s", "big,small", "--overwrite") == 0
     assert toy.folders["small"] != first
     assert toy.folders["small"].parent == first.parent
+    assert toy.trainings["small"] != training
 
 
 def test_a_missing_teacher_is_told_with_its_command(toy, refused):

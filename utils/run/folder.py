@@ -1,47 +1,29 @@
-"""One run, one folder: what was asked, which stages are done, how long they took."""
+"""One run, one folder: what was asked, what it prints, and one process at a time."""
 
 import fcntl
-import importlib.metadata
-import platform
 import shutil
-import subprocess
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from utils.errors import UserError
-from utils.files import digest, read_json, write_json, write_text, writing
+from utils.files import digest, write_text, writing
+from utils.run.earlier import Earlier
+from utils.run.place import Place
+from utils.run.source import Source
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "librosa", "soundfile", "soxr", "numpy",
-            "scipy", "sed_eval", "scikit-learn")  # fmt: skip
 PARAMETERS = "parameters.yaml"  # in the folder of a run
-TRAINING = "training"  # name of the stage
 _LOCK_SECONDS = 3.0  # that a folder is waited for: what ran in it may be about to end
 _LOOK_SECONDS = 0.1  # between two tries
 
 
 class AllTrained(BaseException):
     """Ends a run that goes no further than its trainings; no error."""
-
-
-@dataclass
-class Stage:
-    """What a stage's block is told, and what it tells.
-
-    Attributes:
-        needed: whether there is work, or files of an earlier run serve.
-        earlier_seconds: time that processes before this one spent on the stage, set by the block.
-    """
-
-    needed: bool
-    earlier_seconds: float = 0.0
 
 
 @dataclass
@@ -56,16 +38,20 @@ class Run:
         source: commit of the code and versions that it runs with.
         tensorboard: whether training writes TensorBoard logs.
         trainings: number of them after which the run ends; None: it goes on to its report.
+        earlier: trainings of other runs that would come out the same.
+        anew: whether it trains all the same.
     """
 
     folder: Path
     console: "Console"
     data: str
     identity: str
-    source: "Source"
+    source: Source
     tensorboard: bool = False
     _lock: TextIO | None = field(default=None, repr=False)
     trainings: int | None = None
+    earlier: Earlier | None = None
+    anew: bool = False
     _trained: set[Path] = field(default_factory=set, repr=False)
 
     @property
@@ -90,7 +76,7 @@ class Run:
         with writing(path), path.open("a", encoding="utf-8") as stream:
             stream.write(f"{stamp} {text}\n")
 
-    def place(self, name: str = "") -> "Place":
+    def place(self, name: str = "") -> Place:
         """Folder and record of stages: the run's own, or a sub-folder's."""
         return Place(run=self, folder=self.folder / name)
 
@@ -132,103 +118,6 @@ class Run:
             self._lock.close()
 
 
-@dataclass
-class Place:
-    """A folder with stages: a stage whose files are there is not done again.
-
-    ``stages.json`` holds what is done, in order. Before a stage makes files anew, its entry and
-    those of all later stages are taken out: they rest on what is about to change.
-    """
-
-    run: Run
-    folder: Path
-
-    @property
-    def record(self) -> dict[str, dict[str, Any]]:
-        """For each finished stage, in order: seconds, inputs, and the source that made it."""
-        path = self.folder / "stages.json"
-        return read_json(path) if path.exists() else {}
-
-    @property
-    def seconds(self) -> dict[str, float]:
-        """Seconds of each finished stage."""
-        return {name: entry["seconds"] for name, entry in self.record.items()}
-
-    @property
-    def other_sources(self) -> tuple[str, ...]:
-        """A note for each stage that other code, or other versions of packages, made."""
-        now = asdict(self.run.source)
-        return tuple(
-            f"stage {name} was made by commit {entry['source']['commit'] or 'unknown'}, maybe with "
-            "other package versions; --overwrite makes it anew."
-            for name, entry in self.record.items()
-            if entry["source"] != now
-        )
-
-    @property
-    def tensorboard(self) -> Path | None:
-        """Folder of TensorBoard logs; None where none are wanted."""
-        return self.folder / "tensorboard" if self.run.tensorboard else None
-
-    @contextmanager
-    def stage(self, name: str, *, makes: Sequence[str] = (), inputs: str = "") -> Iterator[Stage]:
-        """Open a stage: print its heading, time it, record it when it ended well.
-
-        Args:
-            name: heading and key of the record.
-            makes: names of files that the stage leaves in the folder. With none given the stage
-                keeps its own cache and is entered every time.
-            inputs: identity of what the files are made from, if it can change while the run folder
-                stays the same (the audio behind the features).
-
-        Yields:
-            ``Stage(needed=...)``: whether the work has to be done.
-        """
-        record = self.record
-        done = record.get(name, {}).get("inputs") == inputs
-        needed = not (makes and done and all((self.folder / file).exists() for file in makes))
-        heading = name if self.folder == self.run.folder else f"{self.folder.name}: {name}"
-        self.run.say(heading if needed else f"{heading} (reused)", style="bold" if needed else None)
-        if needed and makes:
-            names = list(record)
-            kept = names[: names.index(name)] if name in names else names
-            record = {earlier: record[earlier] for earlier in kept}
-            self._write(record)
-        stage = Stage(needed=needed)
-        start = time.monotonic()
-        yield stage
-        if needed:
-            seconds = round(time.monotonic() - start + stage.earlier_seconds, 3)
-            if not makes:  # found in its cache, the stage took its time at an earlier start
-                seconds = max(seconds, record.get(name, {}).get("seconds", 0.0))
-            entry = {"seconds": seconds, "inputs": inputs, "source": asdict(self.run.source)}
-            self._write({**record, name: entry})
-            self.run.log(f"{heading} took {seconds:.1f} s")
-        if name == TRAINING:
-            self.run.count_training(self.folder)
-
-    def _write(self, record: dict[str, dict[str, Any]]) -> None:
-        write_json(self.folder / "stages.json", record)
-
-
-@dataclass(frozen=True)
-class Source:
-    """The code and the packages that make a result.
-
-    Attributes:
-        commit: of the code, with ``+changes`` where files differ from it; empty without git.
-        versions: of Python and of the packages that results depend on.
-    """
-
-    commit: str
-    versions: dict[str, str]
-
-    @classmethod
-    def of(cls, folder: Path) -> "Source":
-        """Look at the code in a folder and at the installed packages."""
-        return cls(commit(folder), versions())
-
-
 def run_folder(
     runs: Path,
     set_id: str,
@@ -263,6 +152,7 @@ def open_run(
     overwrite: bool = False,
     tensorboard: bool = False,
     trainings: int | None = None,
+    earlier: Earlier | None = None,
     busy: str = "runs in this folder",
 ) -> Run:
     """Open the folder of a run, or make it.
@@ -277,6 +167,8 @@ def open_run(
         overwrite: delete what an earlier run left here.
         tensorboard: whether training writes TensorBoard logs.
         trainings: number of them after which the run ends; None: it goes on to its report.
+        earlier: trainings of other runs that would come out the same; they are taken over, unless
+            ``overwrite`` or ``tensorboard`` asks for one of its own.
         busy: what another process does that has the folder, for the message.
 
     Raises:
@@ -296,7 +188,10 @@ def open_run(
     if overwrite:
         _empty(folder)
     write_text(folder / PARAMETERS, as_yaml(parameters))
-    return Run(folder, console, data, identity, source, tensorboard, lock, trainings)
+    return Run(
+        folder, console, data, identity, source, tensorboard, lock, trainings, earlier,
+        anew=overwrite or tensorboard,
+    )  # fmt: skip
 
 
 def _take(lock: TextIO) -> None:
@@ -330,40 +225,3 @@ def _empty(folder: Path) -> None:
             shutil.rmtree(entry)
         elif entry.name != ".lock":
             entry.unlink()
-
-
-def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that results depend on."""
-    found = {"python": platform.python_version()}
-    for name in PACKAGES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            found[name] = "not installed"
-    return found
-
-
-def commit(folder: Path) -> str:
-    """Commit of the code in ``folder``, with ``+changes`` where files differ; empty without git."""
-    try:
-        head = _git(folder, "rev-parse", "--short=12", "HEAD")
-        changed = _git(folder, "status", "--porcelain", "--untracked-files=no")
-    except (OSError, subprocess.CalledProcessError):
-        return ""
-    return f"{head}+changes" if changed else head
-
-
-def _git(folder: Path, *arguments: str) -> str:
-    answer = subprocess.run(
-        ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True
-    )
-    return answer.stdout.strip()
-
-
-def summed_seconds(records: Iterable[Mapping[str, float]]) -> dict[str, float]:
-    """Seconds of each stage, summed over folds or runs."""
-    seconds: dict[str, float] = {}
-    for record in records:
-        for stage, value in record.items():
-            seconds[stage] = round(seconds.get(stage, 0.0) + value, 3)
-    return seconds

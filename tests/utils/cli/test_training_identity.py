@@ -1,0 +1,93 @@
+"""Runs share a training when nothing differs before its end; arms of a study take turns with it."""
+
+import pytest
+
+from utils import backend, datasets
+from utils.cli import Script, main
+from utils.cli.study_runs import Asked, in_turns
+from utils.datasets import Clip, DataSet, Fold
+from utils.report.results import Results, write_results
+
+SETS = """
+sets:
+  - {set_id: toy, task: toy, model: {layers: [Flatten]}}
+  - {set_id: int8, based_on: toy, export: {formats: [int8]}}
+  - {set_id: trained_int8, based_on: toy, export: {formats: [int8], qat: {epochs: 3}}}
+  - {set_id: sparse, based_on: toy, compression: {zeros: {share: 0.5}}}
+  - {set_id: limited, based_on: toy, limits: {format: float16}, evaluation: {bootstrap: 3}}
+  - {set_id: longer, based_on: toy, training: {epochs: 7}}
+  - {set_id: wider, based_on: toy, model: {layers: [{Dense: {units: 3}}, Flatten]}}
+  - {set_id: louder, based_on: toy, augment: [Noise]}
+  - {set_id: heard, based_on: toy, features: {n_mels: 20}}
+  - {set_id: divided, based_on: toy, dataset: {validation: {amount: 0.4}}}
+  - {set_id: both, based_on: toy, ensemble: [toy, longer], model: {layers: null}}
+"""
+
+
+@pytest.fixture
+def earlier(tmp_path, monkeypatch):
+    """What each run of a command may take over, by set and seed."""
+    (tmp_path / "task.yaml").write_text(SETS)
+    (tmp_path / "clip.wav").write_bytes(b"1")
+    clip = Clip("clip.wav", tmp_path / "clip.wav", ("one",))
+    data = DataSet("words", ("one", "two"), (Fold("fold1", (clip,), (clip,), ()),))
+    monkeypatch.setattr(datasets, "load", lambda settings, **given: data)
+    monkeypatch.setattr(backend, "start", lambda **given: ())
+    monkeypatch.setattr("utils.cli.show.comparison", lambda *given: None)
+    monkeypatch.setattr("utils.cli.runs.read_member", lambda folder: None)
+
+    def command(*arguments):
+        found = {}
+
+        def develop(job, run, members=()):
+            found[job.settings.set_id, job.settings.seed] = run.earlier
+            results = Results(
+                set_id=job.settings.set_id, description="", data=run.data,
+                data_identity=run.identity, demo=False, seed=job.settings.seed, commit="",
+                versions={}, stages={}, scores={},
+            )  # fmt: skip
+            write_results(run.folder / "results.json", results)
+            return results
+
+        nothing = dict.fromkeys(("evaluate", "predict", "score", "demo"))
+        script = Script(
+            name="toy", title="", folder=tmp_path, check=lambda job: None, develop=develop,
+            combine=develop, **nothing,
+        )  # fmt: skip
+        assert main(script, [*arguments, "--data", str(tmp_path)]) == 0
+        return found
+
+    return command
+
+
+def test_what_follows_the_training_has_no_say_in_it(earlier, tmp_path):
+    alike = ("toy", "int8", "trained_int8", "sparse", "limited")
+    found = earlier("-s", ",".join(alike))
+    assert len({found[name, 0].identity for name in alike}) == 1
+    assert found["toy", 0].runs == tmp_path / "runs"
+    assert found["toy", 0].prefix == "words-0"
+
+
+@pytest.mark.parametrize("name", ["longer", "wider", "louder", "heard", "divided"])
+def test_what_comes_before_its_end_has(earlier, name):
+    found = earlier("-s", f"toy,{name}")
+    assert found[name, 0].identity != found["toy", 0].identity
+
+
+def test_another_seed_is_another_training(earlier):
+    found = earlier("-s", "toy", "--seed", "0,1")
+    assert found["toy", 0].identity != found["toy", 1].identity
+    assert found["toy", 1].prefix == "words-1"
+
+
+def test_an_ensemble_has_no_training(earlier):
+    assert earlier("-s", "both")["both", 0] is None
+
+
+def test_runs_that_share_a_training_take_turns(tmp_path):
+    """The first of each starts before the second of any; otherwise in the order asked for."""
+    asked = [
+        Asked(arm, None, 0, f"s/{arm}", tmp_path / arm, ("",), 2, training=arm[0])
+        for arm in ("a1", "a2", "a3", "b1", "b2", "c1")
+    ]
+    assert [one.arm for one in in_turns(asked)] == ["a1", "b1", "c1", "a2", "b2", "a3"]

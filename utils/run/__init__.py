@@ -1,0 +1,11 @@
+"""One run, one folder: what was asked, which stages are done, how long they took."""
+
+from utils.run.earlier import Earlier
+from utils.run.folder import PARAMETERS, AllTrained, Run, as_yaml, open_run, run_folder
+from utils.run.place import TRAINING, Place, Stage, summed_seconds
+from utils.run.source import Source, commit, versions
+
+__all__ = [
+    "PARAMETERS", "TRAINING", "AllTrained", "Earlier", "Place", "Run", "Source", "Stage",
+    "as_yaml", "commit", "open_run", "run_folder", "summed_seconds", "versions",
+]  # fmt: skip
