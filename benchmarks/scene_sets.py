@@ -4,12 +4,11 @@
 
 Runs task1a.py on the scenes in DIR (``demo``: the folder that ``python task1a.py`` generated) with
 the sets of scene_sets.yaml, with three seeds: each, and then as NAME_pruned, which takes over the
-training and goes on to half of the weights zero; as many at a time as there are cores, which share
-them. Then prints a Markdown row for every
-file: scores over all folds, what it loses to float32 of the same run, how many validation clips at
-least get the same class from the file and the simulation that it was trained by, and milliseconds
-for a clip on one thread, measured once nothing else runs. Finished runs are found again, so that
-the command can be cut off.
+training, where that is done by then, and goes on to half of the weights zero; as many at a time as
+there are cores, which share them. Then prints a Markdown row for every file: scores over all folds,
+what it loses to float32 of the same run, how many validation clips at least get the same class from
+the file and the simulation that it was trained by, and milliseconds for a clip on one thread,
+measured once nothing else runs. Finished runs are found again, so that the command can be cut off.
 """
 
 import argparse

@@ -27,8 +27,8 @@ from utils.cli.study_runs import (
     Asked,
     asked_run,
     clip_norm,
-    in_turns,
     last_words,
+    next_to_start,
     script_command,
     written_rate,
 )
@@ -317,7 +317,7 @@ class StudyCommand:
         metric, mode = self.judged
         run.say(f"\n{what}", style="bold")
         anew = self.runs.arguments.overwrite
-        waiting = in_turns([one for one in asked if anew or not one.is_over])
+        waiting = [one for one in asked if anew or not one.is_over]
         found = {one: self._outcome(one, 0, run.folder) for one in asked if one not in waiting}
         # by all that are asked for: the last digits of a loss hang on the number of threads
         at_once = self.at_once(len(asked)) if waiting else 1
@@ -330,12 +330,15 @@ class StudyCommand:
             for one, outcome in found.items():
                 progress.over(one, outcome)
             while waiting or processes.running:
-                while waiting and processes.has_room:
-                    one = waiting.pop(0)
+                while processes.has_room and (
+                    chosen := next_to_start(waiting, processes.running, anew=anew)
+                ):
+                    waiting.remove(chosen)
                     if anew:
-                        one.forget()
-                    processes.start(one, self._command(one), run.folder / LOGS / one.log_name)
-                    progress.began(one)
+                        chosen.forget()
+                    log = run.folder / LOGS / chosen.log_name
+                    processes.start(chosen, self._command(chosen), log)
+                    progress.began(chosen)
                 for one, status in processes.ended():
                     found[one] = self._outcome(one, status, run.folder)
                     progress.over(one, found[one])

@@ -1,8 +1,7 @@
 """The runs that a study asks for, and what their folders tell of them."""
 
 import sys
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -14,7 +13,8 @@ from utils.experiment.compressing import networks
 from utils.experiment.records import read_best_epoch, read_history
 from utils.files import read_json
 from utils.report.study import StudyRun, cost_of, overall_scores
-from utils.training.steps import DIVERGED, NAME, read_steps
+from utils.run import DIVERGED
+from utils.training.steps import NAME, read_steps
 
 if TYPE_CHECKING:
     from utils.cli.runs import Runs
@@ -196,17 +196,21 @@ def asked_run(
     )
 
 
-def in_turns(asked: Sequence[Asked]) -> list[Asked]:
-    """Runs in the order in which they start: those that share a training do not follow each other.
+def next_to_start(
+    waiting: Sequence[Asked], running: Iterable[Asked], *, anew: bool
+) -> Asked | None:
+    """The first run whose training is not under way in another, from which it will be taken over.
 
-    By the time of the second its training is likely to be over, so that it takes it over.
+    Args:
+        waiting: runs, in the order asked for.
+        running: those that were started and are not over.
+        anew: whether each run trains for itself.
+
+    Returns:
+        None where none waits, and where all are to wait for such a training.
     """
-    turns: Counter[str] = Counter()
-    ordered: list[tuple[int, Asked]] = []
-    for one in asked:
-        ordered.append((turns[one.training], one))
-        turns[one.training] += 1
-    return [one for _, one in sorted(ordered, key=lambda pair: pair[0])]
+    under_way = {one.training for one in running if not one.is_trained and not anew}
+    return next((one for one in waiting if one.training not in under_way), None)
 
 
 def last_step(resolved: "Resolved") -> str:

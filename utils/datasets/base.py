@@ -189,11 +189,10 @@ def _parts(fold: Fold) -> tuple[tuple[Clip, ...], ...]:
 
 
 def _content(clip: Clip) -> tuple[object, ...]:
-    """What identifies a clip; data sets without events or stems are known by what they were."""
+    """What identifies a clip; data sets that do not tell something are known by what they were."""
     content: tuple[object, ...] = (clip.name, clip.labels, clip.weights, _size(clip.path))
-    told = (clip.events, clip.seconds)
-    if told != (None, None):
-        content += told
+    for told in ((clip.events, clip.seconds), (clip.group, clip.device, clip.city)):
+        content += told if any(one is not None for one in told) else ()
     if clip.stems:
         content += (tuple(tuple(map(_size, stem)) for stem in clip.stems),)
     return content

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 TRAINED, CHANNELS, ZEROS = "trained", "channels", "zeros"
 """Names of the network as the training leaves it, and of the steps that may follow."""
-MODEL = "model.keras"  # the last of them
 
 
 def networks(folder: Path, asked: CompressionSettings | None) -> dict[str, Path]:
@@ -42,12 +41,7 @@ def networks(folder: Path, asked: CompressionSettings | None) -> dict[str, Path]
     if asked is not None:
         names += [name for name in (CHANNELS, ZEROS) if getattr(asked, name) is not None]
     paths = {name: folder / f"{name}.keras" for name in names}
-    return paths | {names[-1]: folder / MODEL}
-
-
-def known_as(network: str) -> dict[str, tuple[str, ...]]:
-    """Names that a trained network may have in another run: it may have been compressed there."""
-    return {network: (f"{TRAINED}.keras", MODEL)}
+    return paths | {names[-1]: folder / "model.keras"}
 
 
 def compress(

@@ -12,7 +12,7 @@ from utils import inference, training
 from utils.datasets import Clip, Fold
 from utils.errors import DataError
 from utils.evaluation import Predictions
-from utils.experiment.compressing import TRAINED, compress, known_as, measure_steps, networks
+from utils.experiment.compressing import TRAINED, compress, measure_steps, networks
 from utils.experiment.distillation import Teachers
 from utils.experiment.exporting import MIXED_FACTS, mixed_note, write_files
 from utils.experiment.facts import file_facts, metadata_of, statistics
@@ -110,7 +110,7 @@ class FoldExperiment:
         """Train, then compress; leaves networks, normaliser.json, history.csv, training.json."""
         network, key = self.networks[TRAINED].name, self.learning.stage_key
         makes = (network, "normaliser.json", *training_files(self.job.settings.training))
-        with self.place.training(makes=makes, inputs=key, known_as=known_as(network)) as stage:
+        with self.place.training(makes=makes, inputs=key) as stage:
             if stage.needed:
                 stage.earlier_seconds = self._train()
         compress(self.learning, self.place, normaliser=self.normaliser, key=key)

@@ -1,6 +1,7 @@
 """What a training and its predictions leave in a folder, read back."""
 
 import csv
+import json
 import zipfile
 from collections.abc import Mapping
 from hashlib import sha256
@@ -15,6 +16,7 @@ from utils.files import digest, read_json, whole_file, write_json
 from utils.training.steps import NAME as STEPS
 
 _WRITTEN = "metadata.json"  # in a .keras file: when it was written, and by which version
+_LAYERS = "config.json"  # in a .keras file
 
 
 def save_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
@@ -30,7 +32,7 @@ def load_arrays(path: Path) -> dict[str, np.ndarray]:
 
 
 def network_identity(path: Path) -> str:
-    """What a network is, its layers and weights, whenever its file was written.
+    """What a network is, its layers and weights, whenever its file was written, by whatever set.
 
     Args:
         path: a ``.keras`` file.
@@ -40,10 +42,13 @@ def network_identity(path: Path) -> str:
     """
     try:
         with zipfile.ZipFile(path) as file:
-            names = sorted(set(file.namelist()) - {_WRITTEN})
-            return digest([(name, sha256(file.read(name)).hexdigest()) for name in names])
-    except zipfile.BadZipFile as error:
+            names = sorted(set(file.namelist()) - {_WRITTEN, _LAYERS})
+            contents = [(name, sha256(file.read(name)).hexdigest()) for name in names]
+            layers = json.loads(file.read(_LAYERS)) if _LAYERS in file.namelist() else {}
+    except (zipfile.BadZipFile, ValueError) as error:
         raise UserError(f"{path}: is not a Keras model or is damaged; train it again.") from error
+    layers.get("config", {}).pop("name", None)  # that of the set that trained it
+    return digest([contents, layers])
 
 
 def read_history(folder: Path) -> list[dict[str, float]]:

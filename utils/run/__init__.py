@@ -2,10 +2,10 @@
 
 from utils.run.earlier import Earlier
 from utils.run.folder import PARAMETERS, AllTrained, Run, as_yaml, open_run, run_folder
-from utils.run.place import TRAINING, Place, Stage, summed_seconds
+from utils.run.place import CHECKPOINT, DIVERGED, TRAINING, Place, Stage, summed_seconds
 from utils.run.source import Source, commit, versions
 
 __all__ = [
-    "PARAMETERS", "TRAINING", "AllTrained", "Earlier", "Place", "Run", "Source", "Stage",
-    "as_yaml", "commit", "open_run", "run_folder", "summed_seconds", "versions",
+    "CHECKPOINT", "DIVERGED", "PARAMETERS", "TRAINING", "AllTrained", "Earlier", "Place", "Run",
+    "Source", "Stage", "as_yaml", "commit", "open_run", "run_folder", "summed_seconds", "versions",
 ]  # fmt: skip

@@ -7,13 +7,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from utils.files import read_json, write_json
+from utils.files import read_json, write_bytes, write_json
 from utils.run.earlier import STAGES
 
 if TYPE_CHECKING:
     from utils.run.folder import Run
 
 TRAINING = "training"  # name of the stage
+CHECKPOINT = "checkpoint.npz"
+"""In the folder of a training that is under way, or was: its state."""
+DIVERGED = "diverged.json"
+"""In the folder of a training whose loss is no number any more: the epoch, what the loss was."""
 
 
 @dataclass
@@ -101,9 +105,13 @@ class Place:
             seconds = round(time.monotonic() - start + stage.earlier_seconds, 3)
             if not makes:  # found in its cache, the stage took its time at an earlier start
                 seconds = max(seconds, record.get(name, {}).get("seconds", 0.0))
-            entry = {"seconds": seconds, "inputs": inputs, "source": asdict(self.run.source)}
+            entry: dict[str, Any] = {
+                "seconds": seconds,
+                "inputs": inputs,
+                "source": asdict(self.run.source),
+            }
             if name == TRAINING and self.run.earlier is not None:
-                entry["identity"] = self.run.earlier.identity
+                entry |= {"identity": self.run.earlier.identity, "makes": list(makes)}
             self._write({**record, name: entry})
             self.run.log(f"{heading} took {seconds:.1f} s")
 
@@ -113,15 +121,15 @@ class Place:
         *,
         makes: Sequence[str],
         inputs: str,
-        known_as: Mapping[str, Sequence[str]] | None = None,
     ) -> Iterator[Stage]:
         """Open the stage ``training``; where another run has trained the same, take that over.
 
+        A training that is under way goes on all the same.
+
         Args:
-            makes: names of files that the stage leaves in the folder.
+            makes: names of files that the stage leaves in the folder; they may be others in another
+                run, in the same order.
             inputs: identity of the audio that is learnt from.
-            known_as: names that a file may have in another run, the likeliest first, where it is
-                not its own.
 
         Yields:
             ``Stage(needed=...)``: whether the work has to be done.
@@ -129,31 +137,29 @@ class Place:
         Raises:
             AllTrained: when this was the last training, and the run goes no further.
         """
-        if not self._is_done(TRAINING, makes, inputs):
-            self._take_over(makes, inputs, known_as or {})
+        under_way = self.run.anew or (self.folder / CHECKPOINT).exists()
+        if not under_way and not self._is_done(TRAINING, makes, inputs):
+            self._take_over(makes, inputs)
         with self.stage(TRAINING, makes=makes, inputs=inputs) as stage:
             yield stage
         self.run.count_training(self.folder)
 
-    def _take_over(
-        self, makes: Sequence[str], inputs: str, known_as: Mapping[str, Sequence[str]]
-    ) -> None:
-        earlier, place = self.run.earlier, self.folder.relative_to(self.run.folder)
-        if earlier is None or self.run.anew:
+    def _take_over(self, makes: Sequence[str], inputs: str) -> None:
+        earlier, own = self.run.earlier, self.run.folder
+        if earlier is None:
             return
-        found = earlier.trainings(
-            TRAINING, place=place, inputs=inputs, makes=makes, known_as=known_as
-        )
-        for taken in found:
-            where = taken.folder.relative_to(earlier.runs).as_posix()
+        place = self.folder.relative_to(own)
+        for taken in earlier.trainings(TRAINING, own=own, place=place, inputs=inputs):
+            contents = taken.read()
+            if contents is None or len(contents) != len(makes):
+                continue
             record = self._before(TRAINING)
             self._write(record)
-            try:
-                taken.copy_to(self.folder)
-            except FileNotFoundError:
-                self.run.say(f"{where}: has the same training, but is being made anew.")
-                continue
-            self._write({**record, TRAINING: {"from": where, **taken.entry}})
+            for name, content in zip(makes, contents, strict=True):
+                write_bytes(self.folder / name, content)
+            (self.folder / DIVERGED).unlink(missing_ok=True)
+            where = taken.folder.relative_to(earlier.runs).as_posix()
+            self._write({**record, TRAINING: {"from": where, **taken.entry, "makes": list(makes)}})
             self.run.say(f"{self._heading(TRAINING)} as in {where}")
             return
 

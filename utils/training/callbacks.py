@@ -23,10 +23,11 @@ from rich.progress import Progress as ProgressBar
 
 from utils.config.schema import TrainingSettings
 from utils.files import write_json, write_text
+from utils.run import CHECKPOINT, DIVERGED
 from utils.training.average import WeightAverage
 from utils.training.checkpoint import Progress, save
 from utils.training.schedule import plateau_rate
-from utils.training.steps import DIVERGED, DivergedError, Meter, Step, StepLog
+from utils.training.steps import DivergedError, Meter, Step, StepLog
 
 
 class Judge(keras.callbacks.Callback):
@@ -167,7 +168,7 @@ class KeepState(keras.callbacks.Callback):
         self.model.stop_training = self.progress.gave_up(self.settings)
         last = self.model.stop_training or number == self.settings.epochs
         if last or number % self.settings.checkpoint_epochs == 0:
-            save(self.folder / "checkpoint.npz", self.model, self.progress, self.average)
+            save(self.folder / CHECKPOINT, self.model, self.progress, self.average)
 
     def _is_better(self, value: float) -> bool:
         best = self.progress.best_value

@@ -11,6 +11,7 @@ import numpy as np
 from utils.config.schema import TrainingSettings
 from utils.errors import UserError
 from utils.pipeline import drawing
+from utils.run import CHECKPOINT
 from utils.training import checkpoint
 from utils.training.average import WeightAverage
 from utils.training.compiling import compile_model, first_rate, make_metrics
@@ -102,7 +103,7 @@ def fit(
     check_devices(settings, strategy.num_replicas_in_sync)
     if settings.log_steps:
         require_loggable(strategy.num_replicas_in_sync)
-    state_file = folder / "checkpoint.npz"
+    state_file = folder / CHECKPOINT
     with precision(settings.mixed_precision), strategy.scope():
         judged = validation.columns if isinstance(validation, Judge) else ()
         model = compile_model(build(), settings, steps=steps, judged=judged)

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     import keras
 
 NAME = "steps.csv"
-DIVERGED = "diverged.json"
-"""In the folder of a training whose loss is no number any more: the epoch, what the loss was."""
 
 
 class DivergedError(UserError):

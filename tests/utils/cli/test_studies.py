@@ -268,6 +268,20 @@ def test_arms_may_differ_by_the_file_that_is_judged(study):
     assert {name for name, _ in study.names()} == {"s/format_int8", "s/format_float16"}
 
 
+def test_arms_that_share_a_training_wait_for_it(study):
+    files = "{one: {export: {formats: [int8]}}, two: {export: {formats: [float16]}}}"
+    arms = ("study.arms=null", f"study.arms={files}", "study.jobs=2")
+    command = ("-s", "s", "--seed", "0", "--override", *arms)
+    study.behaviour["late"] = 0.5
+    assert study(*command) == 0
+    first, second = sorted(began for *_, began, _, _ in study.made())
+    assert second >= first + 0.5
+    study.behaviour |= {"late": 0.0, "meet": 2}  # none ends before both have begun
+    assert study(*command, "--overwrite") == 0
+    spans = sorted((began, over) for *_, began, over, _ in study.made())
+    assert spans[1][0] < spans[0][1] < spans[0][0] + 30.0
+
+
 def test_a_metric_that_no_epoch_reports_is_told_with_those_that_there_are(study, capsys):
     study.behaviour["late"] = 60.0
     start = time.monotonic()

@@ -1,11 +1,14 @@
-"""Runs share a training when nothing differs before its end; arms of a study take turns with it."""
+"""Runs share a training when nothing differs before its end; arms of a study wait for it."""
+
+from functools import partial
 
 import pytest
 
 from utils import backend, datasets
 from utils.cli import Script, main
-from utils.cli.study_runs import Asked, in_turns
+from utils.cli.study_runs import Asked, next_to_start
 from utils.datasets import Clip, DataSet, Fold
+from utils.files import write_json
 from utils.report.results import Results, write_results
 
 SETS = """
@@ -84,10 +87,20 @@ def test_an_ensemble_has_no_training(earlier):
     assert earlier("-s", "both")["both", 0] is None
 
 
-def test_runs_that_share_a_training_take_turns(tmp_path):
-    """The first of each starts before the second of any; otherwise in the order asked for."""
-    asked = [
-        Asked(arm, None, 0, f"s/{arm}", tmp_path / arm, ("",), 2, training=arm[0])
-        for arm in ("a1", "a2", "a3", "b1", "b2", "c1")
-    ]
-    assert [one.arm for one in in_turns(asked)] == ["a1", "b1", "c1", "a2", "b2", "a3"]
+def test_a_run_waits_for_a_training_that_it_shares(tmp_path):
+    a1, a2, b1 = (
+        Asked(arm, None, 0, f"s/{arm}", tmp_path / arm, ("fold1", "fold2"), 2, training=arm[0])
+        for arm in ("a1", "a2", "b1")
+    )
+    start = partial(next_to_start, anew=False)
+    assert start([], [a1]) is None
+    assert start([a1, a2, b1], []) == a1
+    assert start([a2, b1], [a1]) == b1
+    assert start([a2], [a1, b1]) is None
+    assert next_to_start([a2], [a1, b1], anew=True) == a2
+    for fold, there in (("fold1", None), ("fold2", a2)):
+        folder = a1.folder / fold
+        folder.mkdir(parents=True)
+        (folder / "history.csv").write_text("epoch,loss")
+        write_json(folder / "stages.json", {"training": {"seconds": 1.0}})
+        assert start([a2], [a1, b1]) == there

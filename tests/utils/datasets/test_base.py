@@ -71,6 +71,13 @@ def test_events_and_lengths_are_part_of_the_identity(tmp_path):
     assert with_clip(data, **contents[-1]).identity == identities[-1]
 
 
+def test_who_recorded_where_by_what_is_part_of_the_identity(tmp_path):
+    """Device responses, mixtures and divisions are made by it."""
+    data = data_set(tmp_path)
+    contents = [{}, {"group": "x"}, {"group": "y"}, {"device": "x"}, {"city": "x"}]
+    assert len({with_clip(data, **content).identity for content in contents}) == len(contents)
+
+
 def test_the_identity_without_events_is_what_it_was(tmp_path):
     """Runs of the first version name it; theirs must be found again."""
     assert data_set(tmp_path).identity == "16d44a4534"

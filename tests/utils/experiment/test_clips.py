@@ -131,8 +131,8 @@ def test_blocks_of_clips_are_put_together(job, finish, monkeypatch):
     from utils.experiment import learning
 
     whole = finish(job).predictions("keras")
-    monkeypatch.setattr("utils.experiment.fold.BLOCK", 3)
-    assert learning.BLOCK > 12
+    assert learning._BLOCK > 12
+    monkeypatch.setattr(learning, "_BLOCK", 3)
     parts = finish(replace(job, data=replace(job.data, name="other"))).predictions("keras")
     assert parts.names == whole.names
     np.testing.assert_allclose(parts.probabilities, whole.probabilities, atol=1e-6)

@@ -10,7 +10,6 @@ from tests.utils.experiment.event_stand_ins import CLASSES, STEP, Scorer, featur
 from utils import pipeline
 from utils.config.schema import AudioSettings, FeatureSettings
 from utils.errors import ConfigError, DataError
-from utils.experiment import event_learning as module
 from utils.experiment.event_learning import StepGrid
 from utils.features import Normaliser, from_settings
 from utils.targets import encode_events
@@ -213,7 +212,7 @@ def test_scores_come_in_the_order_of_the_clips_whatever_the_blocks(
     expected = scorer.outputs(learning.normaliser(features_of(learning.job, clips)))
     np.testing.assert_allclose(strong, expected[0], atol=1e-5)
     np.testing.assert_allclose(weak, expected[1], atol=1e-5)
-    monkeypatch.setattr(module, "BLOCK", 5)
+    monkeypatch.setattr("utils.experiment.learning._BLOCK", 5)
     scorer.batches.clear()
     np.testing.assert_allclose(learning.predict(scorer, clips)[0], strong, atol=1e-6)
     assert scorer.batches == [5, 5, 2]

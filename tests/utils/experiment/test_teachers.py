@@ -21,11 +21,11 @@ def metadata(**changes):
     return Metadata(**given | changes)
 
 
-def write_model(path, *, weights=b"1", written="monday", **told):
+def write_model(path, *, weights=b"1", written="monday", name="big", layers=1, **told):
     path.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(path, "w") as file:
         file.writestr("metadata.json", json.dumps({"date_saved": written}))
-        file.writestr("config.json", "{}")
+        file.writestr("config.json", json.dumps({"config": {"name": name, "layers": layers}}))
         file.writestr("model.weights.h5", weights)
     write_metadata(path, metadata(**told))
     return path
@@ -47,13 +47,16 @@ def teacher(tmp_path) -> Teacher:
 
 def test_a_network_is_known_by_its_weights_and_front_end_not_by_its_date(tmp_path):
     first = model_identity(write_model(tmp_path / "model.keras"))
-    same = {"written": "friday", "shifts_seconds": (0.0, 0.1), "temperature": 2.0}
+    same = {"written": "friday", "name": "equal", "shifts_seconds": (0.0, 0.1), "temperature": 2.0}
     assert model_identity(write_model(tmp_path / "model.keras", **same)) == first
     others = [
         model_identity(write_model(tmp_path / "model.keras", **other))
-        for other in ({"weights": b"2"}, {"features": {"n_mels": 3}}, {"classes": ("two", "one")})
-    ]
-    assert len({first, *others}) == 4
+        for other in (
+            {"weights": b"2"}, {"layers": 2}, {"features": {"n_mels": 3}},
+            {"classes": ("two", "one")},
+        )
+    ]  # fmt: skip
+    assert len({first, *others}) == 5
 
 
 def test_what_is_no_model_is_refused(tmp_path):

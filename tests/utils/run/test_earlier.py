@@ -4,8 +4,8 @@ import shutil
 
 import pytest
 
-from utils.files import write_text
-from utils.run import Earlier, Source
+from utils.files import write_bytes, write_text
+from utils.run import CHECKPOINT, DIVERGED, Earlier, Source
 
 
 @pytest.fixture
@@ -20,9 +20,9 @@ def run(start, tmp_path):
     return open_one
 
 
-def train(place, content="", *, makes=("model.keras",), inputs="a", **how):
+def train(place, content="", *, makes=("model.keras",), inputs="a"):
     """Do the training with files of this content; tell whether there was work."""
-    with place.training(makes=makes, inputs=inputs, **how) as stage:
+    with place.training(makes=makes, inputs=inputs) as stage:
         if stage.needed:
             for name in makes:
                 write_text(place.folder / name, content)
@@ -39,20 +39,20 @@ def test_the_same_training_is_done_once(run):
 
 
 def test_a_killed_copy_is_made_again(run, monkeypatch):
-    train(run("one").place(), "trained", makes=("model.keras", "history.csv"))
+    makes = ("model.keras", "history.csv")
+    train(run("one").place(), "trained", makes=makes)
     second = run("two").place()
 
-    def killed(path, target):
-        target.write_bytes(path.read_bytes())
-        target.write_bytes(path.read_bytes())
+    def killed(path, content):
+        write_bytes(path, content)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("utils.run.earlier.shutil.copyfile", killed)
+        patch.setattr("utils.run.place.write_bytes", killed)
         with pytest.raises(KeyboardInterrupt):
-            train(second, makes=("model.keras", "history.csv"))
+            train(second, makes=makes)
     assert second.record == {}
-    assert not train(second, makes=("model.keras", "history.csv"))
+    assert not train(second, makes=makes)
 
 
 @pytest.mark.parametrize(
@@ -95,16 +95,50 @@ def test_arms_of_studies_and_sets_take_from_each_other(run):
 
 def test_a_file_may_have_another_name_there(run):
     """Where a network was compressed, model.keras is not what the training left."""
-    train(run("one").place(), "trained", makes=("trained.keras",))
-    one = run("one", seed=1).place()
-    train(one, "trained too", makes=("trained.keras",))
+    one = run("one").place()
+    train(one, "trained", makes=("trained.keras", "history.csv"))
     write_text(one.folder / "model.keras", "compressed")
-    known_as = {"model.keras": ("trained.keras", "model.keras")}
-    second = run("two", seed=1).place()
-    assert not train(second, known_as=known_as)
-    assert (second.folder / "model.keras").read_text() == "trained too"
-    third = run("three", seed=1).place()
-    assert not train(third, makes=("trained.keras",), known_as={"trained.keras": ("model.keras",)})
+    second = run("two").place()
+    assert not train(second, makes=("model.keras", "history.csv"))
+    assert (second.folder / "model.keras").read_text() == "trained"
+    shutil.rmtree(one.folder)
+    third = run("three").place()
+    assert not train(third, makes=("trained.keras", "history.csv"))
+    assert (third.folder / "trained.keras").read_text() == "trained"
+    assert not (third.folder / "model.keras").exists()
+
+
+def test_a_file_that_is_gone_is_not_taken_from_what_followed(run):
+    one = run("one").place()
+    train(one, "trained", makes=("trained.keras",))
+    write_text(one.folder / "model.keras", "compressed")
+    (one.folder / "trained.keras").unlink()
+    assert train(one, makes=("trained.keras",))
+    (one.folder / "trained.keras").unlink()
+    assert train(run("two").place())
+
+
+def test_a_training_that_is_under_way_goes_on(run):
+    """One that was to be made anew, and was cut off, is not given up for the old one."""
+    train(run("one").place())
+    second = run("two").place()
+    write_text(second.folder / CHECKPOINT, "epoch 3")
+    assert train(second)
+
+
+def test_a_damaged_record_of_another_run_is_none(run):
+    first = run("one").place()
+    train(first)
+    (first.folder / "stages.json").write_text("{")
+    assert train(run("two").place())
+
+
+def test_what_diverged_once_has_not_any_more(run):
+    train(run("one").place())
+    second = run("two").place()
+    write_text(second.folder / DIVERGED, "{}")
+    assert not train(second)
+    assert not (second.folder / DIVERGED).exists()
 
 
 @pytest.mark.parametrize("option", ["overwrite", "tensorboard"])
@@ -115,20 +149,6 @@ def test_a_training_of_its_own_can_be_asked_for(run, option):
     own.run.__exit__()
     shutil.rmtree(own.run.folder.parents[1] / "one")
     assert not train(run("three").place())
-
-
-def test_a_training_that_is_being_made_anew_is_not_waited_for(run, monkeypatch, console, tmp_path):
-    train(run("one").place())
-
-    def gone(path, target):
-        raise FileNotFoundError(path)
-
-    monkeypatch.setattr("utils.run.earlier.shutil.copyfile", gone)
-    assert train(run("two").place())
-    console.file.flush()
-    assert "has the same training, but is being made anew" in (
-        tmp_path / "console.txt"
-    ).read_text().replace("\n", " ")
 
 
 def test_later_stages_rest_on_the_training_that_was_there(run):

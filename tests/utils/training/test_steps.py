@@ -11,9 +11,9 @@ import tensorflow as tf
 
 from utils.config.schema import ScheduleSettings, SelectSettings, TrainingSettings
 from utils.errors import ConfigError, UserError
+from utils.run import DIVERGED
 from utils.training import compile_model, fit
 from utils.training.steps import (
-    DIVERGED,
     Meter,
     Step,
     StepLog,
