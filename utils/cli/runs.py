@@ -194,32 +194,35 @@ class Runs:
         Raises:
             UserError: for a set whose teachers are missing.
         """
-        settings, data = resolved.settings, self.data(resolved)[1]
-        of_its_own = members is None
-        return run_folder(
-            beside(self.script, settings.paths.runs),
-            settings.set_id,
-            determining=self._decides(resolved, seed) if of_its_own else {"members": members},
-            data=data.name,
-            identity=data.identity,
-            seed=seed,
-        )
+        if members is None:
+            return self.folder_and_training(resolved, seed)[0]
+        return self._folder(resolved, seed, {"members": members})
 
-    def training_identity(self, resolved: "Resolved", seed: int) -> str:
-        """Identity of a set's training: what other runs have in common whose networks are its own.
+    def folder_and_training(self, resolved: "Resolved", seed: int) -> tuple[Path, str]:
+        """Folder of the run of a set with its own network, and the identity of its training.
+
+        Other runs whose networks would come out the same have that identity as well.
 
         Raises:
             UserError: for a set whose teachers are missing.
         """
-        decides = self._decides(resolved, seed)
-        found = {key: value for key, value in decides.items() if key not in AFTER_TRAINING}
-        return digest([found, seed, self.data(resolved)[1].identity])
-
-    def _decides(self, resolved: "Resolved", seed: int) -> dict[str, Any]:
         decides = determining(resolved)
         if resolved.teachers:
             decides["teachers"] = teachers.identities(self, resolved, seed)
-        return decides
+        trained = {key: value for key, value in decides.items() if key not in AFTER_TRAINING}
+        identity = digest([trained, seed, self.data(resolved)[1].identity])
+        return self._folder(resolved, seed, decides), identity
+
+    def _folder(self, resolved: "Resolved", seed: int, decides: dict[str, Any]) -> Path:
+        settings, data = resolved.settings, self.data(resolved)[1]
+        return run_folder(
+            beside(self.script, settings.paths.runs),
+            settings.set_id,
+            determining=decides,
+            data=data.name,
+            identity=data.identity,
+            seed=seed,
+        )
 
     def are_alike(self, one: "Resolved", other: "Resolved") -> bool:
         """Whether two versions of a set are the same runs, if their teachers are."""
@@ -259,14 +262,13 @@ class Runs:
             )
 
     def _open(self, resolved: "Resolved", job: Job, members: list[str] | None = None) -> Run:
-        seed, folder = job.settings.seed, self.folder(resolved, job.settings.seed, members)
-        earlier = None
-        if members is None:
-            earlier = Earlier(
-                runs=beside(self.script, job.settings.paths.runs),
-                prefix=folder.name.rpartition("-")[0],
-                identity=self.training_identity(resolved, seed),
-            )
+        seed, earlier = job.settings.seed, None
+        if members is not None:
+            folder = self.folder(resolved, seed, members)
+        else:
+            folder, identity = self.folder_and_training(resolved, seed)
+            runs = beside(self.script, job.settings.paths.runs)
+            earlier = Earlier(runs, prefix=folder.name.rpartition("-")[0], identity=identity)
         return open_run(
             folder,
             parameters=stated(resolved) | {"seed": seed},

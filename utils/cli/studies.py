@@ -305,11 +305,10 @@ class StudyCommand:
         at = "" if rate is None else f"@{rate_text(rate)}"
         resolved = self.resolve(f"{self.study_id}/{arm}{at}", *overrides)
         folds = [fold.name for fold in self.runs.data(resolved)[1].folds]
-        folder = self.runs.folder(resolved, seed)
+        folder, training = self.runs.folder_and_training(resolved, seed)
         return asked_run(
             resolved, arm=arm, seed=seed, folder=folder, folds=folds, overrides=overrides,
-            whole=self.settings.whole and not overrides,
-            training=self.runs.training_identity(resolved, seed),
+            whole=self.settings.whole and not overrides, training=training,
         )  # fmt: skip
 
     def _make(self, run: Run, asked: Sequence[Asked], what: str) -> dict[Asked, StudyRun]:

@@ -11,9 +11,8 @@ from utils.config.places import nearest_or_all
 from utils.errors import ConfigError
 from utils.experiment.compressing import networks
 from utils.experiment.records import read_best_epoch, read_history
-from utils.files import read_json
 from utils.report.study import StudyRun, cost_of, overall_scores
-from utils.run import DIVERGED
+from utils.run import DIVERGED, STAGES, TRAINING, record_of
 from utils.training.steps import NAME, read_steps
 
 if TYPE_CHECKING:
@@ -87,7 +86,7 @@ class Asked:
     def forget(self) -> None:
         """Remove what says that something is over; the rest goes with the run that starts anew."""
         for place in self._places:
-            for name in ("stages.json", "history.csv", DIVERGED, "results.json"):
+            for name in (STAGES, "history.csv", DIVERGED, "results.json"):
                 for file in place.glob(f"**/{name}"):
                     file.unlink()
         (self.folder / "results.json").unlink(missing_ok=True)
@@ -268,11 +267,10 @@ def last_words(log: Path, status: int) -> str:
 
 def _training(place: Path) -> float | None:
     """Seconds of the training of a folder; None where it is not over."""
-    record = place / "stages.json"
-    if not record.exists() or not (place / "history.csv").exists():
+    entry = record_of(place).get(TRAINING)
+    if entry is None or not (place / "history.csv").exists():
         return None
-    entry = read_json(record).get("training")
-    return None if entry is None else float(entry["seconds"])
+    return float(entry["seconds"])
 
 
 def _column(folder: Path, metric: str) -> list[float]:

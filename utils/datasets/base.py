@@ -147,7 +147,7 @@ class DataSet:
     def identity(self) -> str:
         """Digest of classes, names, labels, parts and file sizes, independent of the root.
 
-        Events and stated lengths belong to it where clips have them.
+        Whatever else clips tell (events, lengths, groups, devices, cities) belongs to it.
 
         Raises:
             DataError: when a file has vanished since the data set was loaded.

@@ -64,11 +64,19 @@ class Earlier:
                     yield Taken(run / place, entry)
 
 
+def record_of(folder: Path) -> dict[str, dict[str, Any]]:
+    """What a folder's record says of each finished stage, in order; nothing where there is none.
+
+    Raises:
+        UserError: for a record that is no JSON.
+    """
+    path = folder / STAGES
+    return read_json(path) if path.exists() else {}
+
+
 def _entry(folder: Path, stage: str) -> dict[str, Any]:
-    """What a folder's record says of a stage; nothing where that is not over."""
-    record = folder / STAGES
+    """What the record of another run says of a stage; nothing where that is not over."""
     try:
-        found: dict[str, Any] = read_json(record).get(stage, {}) if record.exists() else {}
+        return record_of(folder).get(stage, {})
     except UserError:  # that run will tell of its record itself
         return {}
-    return found

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from utils.files import read_json, write_bytes, write_json
-from utils.run.earlier import STAGES
+from utils.files import write_bytes, write_json
+from utils.run.earlier import STAGES, record_of
 
 if TYPE_CHECKING:
     from utils.run.folder import Run
@@ -47,8 +47,7 @@ class Place:
     @property
     def record(self) -> dict[str, dict[str, Any]]:
         """For each finished stage, in order: seconds, inputs, and the source that made it."""
-        path = self.folder / STAGES
-        return read_json(path) if path.exists() else {}
+        return record_of(self.folder)
 
     @property
     def seconds(self) -> dict[str, float]:
@@ -116,12 +115,7 @@ class Place:
             self.run.log(f"{heading} took {seconds:.1f} s")
 
     @contextmanager
-    def training(
-        self,
-        *,
-        makes: Sequence[str],
-        inputs: str,
-    ) -> Iterator[Stage]:
+    def training(self, *, makes: Sequence[str], inputs: str) -> Iterator[Stage]:
         """Open the stage ``training``; where another run has trained the same, take that over.
 
         A training that is under way goes on all the same.
@@ -137,8 +131,8 @@ class Place:
         Raises:
             AllTrained: when this was the last training, and the run goes no further.
         """
-        under_way = self.run.anew or (self.folder / CHECKPOINT).exists()
-        if not under_way and not self._is_done(TRAINING, makes, inputs):
+        of_its_own = self.run.anew or (self.folder / CHECKPOINT).exists()
+        if not of_its_own and not self._is_done(TRAINING, makes, inputs):
             self._take_over(makes, inputs)
         with self.stage(TRAINING, makes=makes, inputs=inputs) as stage:
             yield stage
