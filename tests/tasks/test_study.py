@@ -2,15 +2,14 @@
 
 import json
 import shutil
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
 
 from tests.tasks.conftest import imported
 from tests.tasks.separation_data import write_songs, write_tiny_separation
+from tests.tasks.studies import arms_of, in_this_process, outcome
 from utils.cli.study_check import Checked
-from utils.cli.study_processes import K, Processes
 from utils.experiment.records import read_history as history
 from utils.report.results import read_results
 
@@ -39,14 +38,6 @@ STUDY = """
 """
 
 
-def outcome(runs: Path) -> dict:
-    return json.loads((runs / "optimizers/latest/study.json").read_text())
-
-
-def arms_of(found: dict) -> dict:
-    return {arm["name"]: arm for arm in found["arms"]}
-
-
 def without_times(found: dict) -> dict:
     """A study's outcome without what is different each time."""
     for arm in found["arms"]:
@@ -56,26 +47,9 @@ def without_times(found: dict) -> dict:
     return found
 
 
-class InThisProcess(Processes[K]):
-    """Runs one after the other without a process each: TensorFlow takes longer to start."""
-
-    script = None
-
-    def start(self, key, command, log):
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("w") as stream, redirect_stdout(stream), redirect_stderr(stream):
-            self._running[key] = InThisProcess.script(*command[2:])
-
-    def ended(self):
-        found = list(self._running.items())
-        self._running.clear()
-        return found
-
-
 def test_a_study_from_the_search_to_the_report(script, tau, tiny, tmp_path, capsys, monkeypatch):
     """Runs in processes of their own are those of the study of a network that separates."""
-    monkeypatch.setattr(InThisProcess, "script", staticmethod(script))
-    monkeypatch.setattr("utils.cli.studies.Processes", InThisProcess)
+    in_this_process(monkeypatch, script)
     monkeypatch.setenv("COLUMNS", "160")
     with tiny.open("a") as stream:
         stream.write(STUDY)
@@ -186,7 +160,7 @@ def test_a_study_of_a_network_that_separates(tmp_path, capsys):
         stream.write(SEPARATION)
     separation = imported("task_separation")
     assert separation("-s", "rates", "-p", parameters, "--data", songs) == 0, capsys.readouterr()
-    found = json.loads((tmp_path / "runs/rates/latest/study.json").read_text())
+    found = outcome(tmp_path / "runs", "rates")
     arms = arms_of(found)
 
     # the arms of a seed see the same batches from the same weights
