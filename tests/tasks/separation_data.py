@@ -45,6 +45,7 @@ sets:
     description: a network of waveforms that trains in seconds
     dataset: {{speakers: {{train: 8, validation: 3, test: 3}}}}
     audio: {{sample_rate: 8000, seconds: 0.25}}
+    separation: {{seconds: 0.5}}
     model:
       use: svoice_small
       constants: {{FILTERS: 8, UNITS: 4, PAIRS: 1, CHUNK: 16, POOL: 1, KERNEL: 8}}
@@ -57,7 +58,7 @@ sets:
 
 GAINS = (
     "model.layers=[Conv1D: {filters: 2, kernel_size: 1}, Permute: {dims: [2, 1]}, "
-    "Reshape: {target_shape: [1, 2, 2000]}]"
+    "Reshape: {target_shape: [1, 2, -1]}]"
 )
 """Another network for tiny_voices, of a gain for each speaker: quick where nothing is learnt."""
 

@@ -1,6 +1,5 @@
 """A study of two optimisers as its users run it: the search, the runs, a divergence, going on."""
 
-import json
 import shutil
 from pathlib import Path
 

@@ -233,6 +233,10 @@ def test_speakers_are_mixed_trained_and_separated(separation, utterances, tmp_pa
     assert np.isfinite(results.overall["si_sdr_improvement"])
     assert "bss_sdr" not in results.overall
     assert results.exports["float32"].max_difference < 1e-3
+    assert results.scores["window_seconds"] == 0.5  # those of training have 0.25
+    for name in ("model.keras", "model_float32.tflite"):
+        model = load_predictor(run_of(tmp_path, "tiny_voices") / name)
+        assert model.input_shape == (4000, 1)
     speaker = next(utterances.rglob("*.flac"))
     options = ("-m", "predict", speaker, "-o", tmp_path / "out")
     assert separation(*set_of(tmp_path, "tiny_voices"), *options) == 0

@@ -130,7 +130,7 @@ def test_a_sample_that_is_no_number(separation, tiny, capsys, memory_gb):
         ("waves", "is for networks that hear magnitudes"),
         ("unet", "separation.frames: 100 frames do not suit the network: "),
         ("dense", "its output has shape (2, 32, 129, 2), (2, 64, 129, 2) is needed"),
-        ("scaled", "its weights are made for features.frames"),
+        ("scaled", "its weights are made for the segments of training"),
     ],
 )
 def test_windows_that_a_network_cannot_take(separation, tiny, tmp_path, capsys, set_id, told):

@@ -95,6 +95,11 @@ class SeparationSettings(Section):
         description="magnitudes: frames of the segments that files are separated in; longer ones "
         "than those of training know more of what is before and after; null: features.frames",
     )
+    seconds: Positive | None = Field(
+        None,
+        description="waveforms: length of the segments that files are separated in; in longer "
+        "ones than those of training speakers change places less often; null: audio.seconds",
+    )
     overlap: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
         0.5, description="share of a segment that the next one repeats in files of any length"
     )

@@ -71,7 +71,11 @@ def _check_use(job: Job, network: "keras.Model", in_use: Heard) -> None:
     Raises:
         ConfigError: with the YAML path.
     """
-    asked = f"separation.frames: {job.settings.separation.frames} frames"
+    separation = job.settings.separation
+    if isinstance(in_use, Magnitudes):
+        asked = f"separation.frames: {separation.frames} frames"
+    else:
+        asked = f"separation.seconds: {separation.seconds:g} s"
     try:
         longer = build_separator(job, in_use)
     except ConfigError as error:
@@ -85,8 +89,8 @@ def _check_use(job: Job, network: "keras.Model", in_use: Heard) -> None:
         )
     if shapes != [tuple(weight.shape) for weight in network.weights]:
         raise ConfigError(
-            f"{asked} do not suit the network: its weights are made for features.frames; leave "
-            "separation.frames out."
+            f"{asked} do not suit the network: its weights are made for the segments of training; "
+            "leave it out."
         )
 
 

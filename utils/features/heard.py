@@ -183,25 +183,30 @@ def heard_by(audio: AudioSettings, features: FeatureSettings) -> Magnitudes | Wa
 def heard_in_use(
     audio: AudioSettings, features: FeatureSettings, separation: SeparationSettings
 ) -> Magnitudes | Waveforms:
-    """What the network hears when files are separated: segments of ``separation.frames``.
+    """What the network hears when files are separated: segments of another length.
 
     Args:
         audio: as for :func:`heard_by`.
         features: likewise.
-        separation: its frames; None: those of training.
+        separation: its frames, or of waveforms its seconds; None: those of training.
 
     Raises:
-        ConfigError: as :func:`heard_by`, and for frames of waveforms.
+        ConfigError: as :func:`heard_by`, for frames of waveforms, and for seconds of magnitudes.
     """
     heard = heard_by(audio, features)
-    if separation.frames is None:
-        return heard
-    if not isinstance(heard, Magnitudes):
+    if isinstance(heard, Magnitudes):
+        if separation.seconds is not None:
+            raise ConfigError(
+                "separation.seconds: is for networks that hear waveforms; take separation.frames."
+            )
+        return heard if separation.frames is None else replace(heard, frames=separation.frames)
+    if separation.frames is not None:
         raise ConfigError(
-            "separation.frames: is for networks that hear magnitudes; leave it out, waveforms are "
-            "separated in segments of audio.seconds."
+            "separation.frames: is for networks that hear magnitudes; take separation.seconds."
         )
-    return replace(heard, frames=separation.frames)
+    if separation.seconds is None:
+        return heard
+    return replace(heard, n_samples=_samples(separation.seconds, audio, key="separation.seconds"))
 
 
 def _waveforms(audio: AudioSettings) -> Waveforms:
@@ -210,10 +215,14 @@ def _waveforms(audio: AudioSettings) -> Waveforms:
             "audio.channels: 2 channels; networks of waveforms take 1. Take features.kind: "
             "magnitude for stereo."
         )
-    samples = round(audio.seconds * audio.sample_rate)
+    return Waveforms(audio.sample_rate, _samples(audio.seconds, audio, key="audio.seconds"))
+
+
+def _samples(seconds: float, audio: AudioSettings, *, key: str) -> int:
+    samples = round(seconds * audio.sample_rate)
     if samples < 1:
-        raise ConfigError(f"audio.seconds: {audio.seconds:g} s are no sample; take more.")
-    return Waveforms(audio.sample_rate, samples)
+        raise ConfigError(f"{key}: {seconds:g} s are no sample; take more.")
+    return samples
 
 
 def _magnitudes(audio: AudioSettings, features: FeatureSettings) -> Magnitudes:

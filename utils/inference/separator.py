@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from utils.config.separation_sections import SeparationSettings
 
 Separate = Callable[[Iterable[np.ndarray]], Iterator[np.ndarray]]
-MOST_WINDOWS = 8  # that a Keras network is given at once
+MOST_WINDOWS = 4  # that a Keras network is given at once
 BATCH_BYTES = 2**24
 """Of the inputs and outputs of a batch; within networks it takes some ten times as much. Larger
 batches are not quicker on CPUs: Spleeter's windows, 12 MiB each, go one by one."""

@@ -5,14 +5,26 @@ import pytest
 import tensorflow as tf
 
 from utils.config.schema import AudioSettings, FeatureSettings
+from utils.config.separation_sections import SeparationSettings
 from utils.errors import ConfigError
 from utils.features import Magnitudes, Stft, Waveforms, heard_by
+from utils.features.heard import heard_in_use
 
 SPLEETER = {
     "kind": "magnitude", "window_seconds": 0.09288, "hop_seconds": 0.02322, "n_fft": 4096,
     "window": "hann", "frames": 512, "bins": 1024, "normalise": {"method": "none"},
 }  # fmt: skip
 WAVES = {"kind": "waveform", "normalise": {"method": "none"}}
+SMALL = SPLEETER | {
+    "window_seconds": 0.008, "hop_seconds": 0.002, "n_fft": 64, "frames": 32, "bins": 20,
+}  # fmt: skip
+
+
+def in_use(features, **asked):
+    """What is heard of half a second at 8 kHz where files are separated."""
+    audio = AudioSettings(sample_rate=8000, seconds=0.5, channels=1)
+    given = FeatureSettings.model_validate(features)
+    return heard_in_use(audio, given, SeparationSettings.model_validate(asked))
 
 
 def heard(features=SPLEETER, audio=None, **changes):
@@ -84,6 +96,34 @@ def test_contradictions_open_with_the_path(changes, message):
 def test_audio_that_does_not_fit_opens_with_the_path(features, audio, message):
     with pytest.raises(ConfigError, match=f"^{message}"):
         heard(features, audio)
+
+
+@pytest.mark.parametrize(
+    ("features", "asked", "samples"),
+    [
+        (WAVES, {}, 4000),
+        (WAVES, {"seconds": 1.5}, 12_000),
+        (WAVES, {"seconds": 0.25}, 2000),
+        (SMALL, {}, 31 * 16 + 64),
+        (SMALL, {"frames": 9}, 8 * 16 + 64),
+        (SMALL, {"frames": 900}, 899 * 16 + 64),
+    ],
+)
+def test_segments_of_use_have_lengths_of_their_own(features, asked, samples):
+    assert in_use(features, **asked).n_samples == samples
+
+
+@pytest.mark.parametrize(
+    ("features", "asked", "message"),
+    [
+        (WAVES, {"frames": 9}, r"separation\.frames: is for networks that hear magnitudes; take "),
+        (WAVES, {"seconds": 1e-6}, r"separation\.seconds: 1e-06 s are no sample"),
+        (SMALL, {"seconds": 1.0}, r"separation\.seconds: is for networks that hear waveforms; "),
+    ],
+)
+def test_segments_of_use_that_do_not_fit_open_with_the_path(features, asked, message):
+    with pytest.raises(ConfigError, match=f"^{message}"):
+        in_use(features, **asked)
 
 
 def test_magnitudes_of_each_channel(rng):

@@ -18,6 +18,7 @@ from utils.features import Stft
 from utils.inference import MemoryPredictor, Metadata, Separator, load_predictor
 from utils.inference.predictor import Predictor
 from utils.inference.separator import added_up
+from utils.inference.separator_waves import levelled
 
 PROJECT = Path(__file__).resolve().parents[3]
 NAMED = parse_yaml((PROJECT / "task.yaml").read_text(encoding="utf-8"), "task.yaml")["models"]
@@ -133,6 +134,15 @@ def test_windows_of_use_may_be_longer_than_those_of_training(rng):
         Separator.of(Stand(of_waveforms(frames=100), (SEGMENT, 1)))
 
 
+def test_speakers_are_heard_in_longer_windows_than_those_of_training(rng, speaking):
+    longer, told = network("svoice", (2000, 1), **TINY), of_waveforms(seconds=2000 / RATE)
+    mixture = rng.standard_normal((2000, 1)).astype(np.float32)
+    expected = levelled(longer.predict_on_batch(mixture[np.newaxis])[0, -1], mixture[:, 0])
+    np.testing.assert_allclose(separator(longer, told)(mixture)[..., 0], expected, atol=1e-5)
+    with pytest.raises(UserError, match=r"tells of segments of shape \(2000, 1\)"):
+        separator(speaking, told)
+
+
 def test_windows_without_margins_would_not_be_whole(rng):
     """What the margins are for: at the ends of windows U-Nets say something else."""
     part, whole = unet(512), unet(1024)
@@ -168,13 +178,13 @@ def test_a_stream_is_a_call_bit_for_bit(rng, made, samples, add_up):
 
 def test_windows_are_given_to_the_network_some_at_a_time(rng, made):
     separate = made()
-    assert separate._batch() == 8
+    assert separate._batch() == 4
     sizes = []
     give = separate.predictor._predict
     separate.predictor._predict = lambda windows: sizes.append(len(windows)) or give(windows)
     separate(music(rng, 64 * HOP * 19, separate.channels))
-    assert sizes[0] == 8
-    assert set(sizes[:-1]) == {8}
+    assert sizes[0] == 4
+    assert set(sizes[:-1]) == {4}
 
 
 @pytest.mark.parametrize("add_up", [False, True])
@@ -188,7 +198,7 @@ def test_segments_are_separated_together_as_each_by_itself(rng, made, add_up):
     for found, one in zip(separate.each(mixtures), expected, strict=True):
         np.testing.assert_allclose(found, one, atol=1e-5 * np.abs(one).max())
     if separate.channels == 1:  # segments of a waveform
-        assert asked == [8, 3]
+        assert asked == [4, 4, 3]
     shorter = [mixtures[0], mixtures[1][:-7]]
     for found, one in zip(separate.each(shorter), shorter, strict=True):
         np.testing.assert_array_equal(found, separate(one))
@@ -380,6 +390,7 @@ def test_settings_travel_as_json():
     told = of_magnitudes(128, exponent=1.0, overlap=0.25, extension="zeros", add_up=True)
     assert json.loads(told.to_json())["separation"] == {
         "exponent": 1.0, "overlap": 0.25, "extension": "zeros", "add_up": True, "frames": None,
+            "seconds": None,
     }  # fmt: skip
     assert Separator.of(Stand(told)).settings == SeparationSettings(
         exponent=1.0, overlap=0.25, extension="zeros", add_up=True
