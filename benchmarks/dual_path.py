@@ -26,6 +26,7 @@ TASK = Path(__file__).resolve().parent.parent / "task.yaml"
 SAMPLE_RATE = 8_000
 SOURCES = 2
 ROUNDS = 3
+SAME = 1e-4  # share of the largest value by which forms may differ
 
 
 def main() -> None:
@@ -74,6 +75,8 @@ def measured(forms: dict[str, Any], asked: argparse.Namespace) -> list[dict[str,
         for form, model in networks.items()
     }
     apart = largest_difference([use() for use in uses.values()])
+    if not apart < SAME:
+        raise SystemExit(f"these are no forms of one network: they differ by {apart:.0e}")
     print(
         f"{asked.network}, {asked.clips} clips of {asked.seconds:g} s; forms differ by {apart:.0e}"
     )
@@ -102,9 +105,10 @@ def published_forms() -> dict[str, Any]:
         """Each chunk, and each place in the chunks, by a call of its own."""
 
         def _pair(self, chunks: Any, number: int) -> Any:
-            for axis, block in ((1, self.along[number]), (2, self.across[number])):
-                parts = ops.unstack(chunks, axis=axis)
-                chunks = chunks + ops.stack([block(part) for part in parts], axis=axis)
+            for side, block in enumerate((self.along[number], self.across[number])):
+                parts = ops.unstack(chunks, axis=1 + side)
+                found = ops.stack([block(part) for part in parts], axis=1 + side)
+                chunks = chunks + (self.norms[2 * number + side](found) if self.norms else found)
             return chunks
 
     return {"as published": AsPublished, "chunk after chunk": ChunkAfterChunk}
