@@ -84,7 +84,7 @@ def measure(resolved: Resolved, *, seconds: float) -> None:
         predictors += [load_predictor(files[each]) for each in FORMATS]
         separators = [Separator.of(predictor) for predictor in predictors]
         for separator in separators:
-            separator(sound[: heard.n_samples])  # traced
+            separator.warm_up()
         turns = [
             [timed(lambda each=each: each(sound), 1)[0] for each in separators]
             for _ in range(ROUNDS)

@@ -19,10 +19,14 @@ class Level(keras.layers.Layer):
     """Root mean square of the samples that are not 0; 0 for silence.
 
     Zeros are left out, so that a waveform has the same level when it is padded. Squares below
-    1e-38 are 0 in float32: what is quieter than 1e-19 counts as silence.
+    1e-38 are 0 in float32: what is quieter than 1e-19 counts as silence. In float16 that would be
+    2e-4, speech from afar, so it is computed in float32 whatever the policy of the network.
 
     Input: (batch, samples, channels). Output: (batch, 1, 1).
     """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**({"dtype": "float32"} | kwargs))
 
     def call(self, inputs: Any) -> Any:
         """Measure the inputs (batch, samples, channels)."""
@@ -43,10 +47,14 @@ class DivideByLevel(keras.layers.Layer):
     """Waveforms of level 1; silence stays what it is.
 
     With a ``Multiply`` by the same level at the end, a network is scale-equivariant,
-    ``f(a x) = a f(x)`` for a above 0, whatever stands between, and silence gives silence.
+    ``f(a x) = a f(x)`` for a above 0, whatever stands between, and silence gives silence. Like
+    :class:`Level` it is computed in float32.
 
     Inputs: (batch, samples, channels) and their level, (batch, 1, 1). Output: as the first.
     """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**({"dtype": "float32"} | kwargs))
 
     def call(self, waveform: Any, level: Any) -> Any:
         """Divide."""

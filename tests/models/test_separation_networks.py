@@ -20,6 +20,7 @@ from utils.config.schema import ModelSettings
 from utils.errors import UserError
 from utils.export import export_formats
 from utils.inference import Metadata, load_keras, load_predictor
+from utils.training.devices import precision
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 TEXT = (PROJECT / "task.yaml").read_text(encoding="utf-8")
@@ -247,6 +248,17 @@ def test_louder_in_is_louder_out_and_nothing_else(rng, factor):
     found = np.asarray(model((factor * clips).astype(np.float32)))
     for clip in range(2):
         assert np.abs(found[clip] - expected[clip]).max() < 1e-4 * np.abs(expected[clip]).max()
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_quiet_sounds_are_heard_in_mixed_precision(rng, policy):
+    with precision(policy):
+        model = network("svoice", (SAMPLES, 1), **TINY, NORMALISE=1)
+    clips, factor = waveforms(rng), 2.0**-20  # float16 ends at 2**-24
+    found = np.asarray(model(factor * clips))
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, factor * np.asarray(model(clips)), rtol=1e-6)
+    assert np.abs(found).max() > 0
 
 
 def test_silence_comes_back_silent(rng):

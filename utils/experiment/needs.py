@@ -5,7 +5,7 @@ from operator import attrgetter
 from typing import Any
 
 from utils.config.event_sections import PostprocessSettings
-from utils.config.schema import Settings
+from utils.config.schema import EvaluationSettings, Settings
 from utils.config.separation_sections import SegmentSettings, SeparationSettings
 from utils.datasets import DataSet, Fold
 from utils.errors import ConfigError
@@ -18,6 +18,7 @@ OF_CLIPS: Mapping[str, Any] = {
     "training.distillation": None,
     "evaluation.shifts_seconds": (0.0,),
     "evaluation.calibration": "none",
+    "evaluation.batch_size": EvaluationSettings().batch_size,
     "export.qat": None,
     "export.mixed": None,
     "export.samples": (),
@@ -42,6 +43,12 @@ OF_SEPARATION: Mapping[str, Any] = {
     "separation": SeparationSettings(),
 }
 """The same of separation."""
+
+OF_CUT_CLIPS: Mapping[str, Any] = {"audio.short_clips": "zeros"}
+"""The same of tasks whose clips are brought to one length: all but separation."""
+
+OF_UTTERANCES: Mapping[str, Any] = {"audio.on_bad_audio": "fail"}
+"""The same of separation of utterances that are mixed here: other files belong together."""
 
 OF_STRETCHES: Mapping[str, Any] = {
     "segments.remix": SegmentSettings().remix,

@@ -146,6 +146,7 @@ class SeparationExperiment:
     ) -> dict[str, Any]:
         """Separate the test files by a model file; give scores and times as plain data."""
         separator = Separator.of(inference.load_predictor(path))
+        separator.warm_up()
         spent = 0.0
 
         def separate(clip: Clip, mixture: np.ndarray) -> np.ndarray:

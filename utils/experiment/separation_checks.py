@@ -8,7 +8,15 @@ from models.separation_losses import OWN, shapes_fit
 from utils import export, training
 from utils.errors import ConfigError
 from utils.experiment.job import Job
-from utils.experiment.needs import OF_CLIPS, OF_EVENTS, OF_MASKS, OF_STRETCHES, refuse
+from utils.experiment.needs import (
+    OF_CLIPS,
+    OF_CUT_CLIPS,
+    OF_EVENTS,
+    OF_MASKS,
+    OF_STRETCHES,
+    OF_UTTERANCES,
+    refuse,
+)
 from utils.experiment.separation_judging import COLUMNS
 from utils.experiment.separation_learning import only_fold
 from utils.features.heard import Heard, Magnitudes, heard_by, heard_in_use
@@ -32,8 +40,11 @@ def check_separation(job: Job) -> tuple[Heard, Heard]:
     """
     settings = job.settings
     limits.require_judged(settings.limits, formats=settings.export.formats)
-    unread = {**OF_CLIPS, **OF_EVENTS}
+    unread = {**OF_CLIPS, **OF_EVENTS, **OF_CUT_CLIPS}
     refuse(settings, unread, "has no effect on networks that separate; leave it out.")
+    if settings.dataset.name != "speakers":
+        told = "is for utterances, of which one more or less can be mixed; leave it out."
+        refuse(settings, OF_UTTERANCES, told)
     if job.data.speakers is not None:
         told = "has no effect where speakers are mixed afresh; leave it out."
         refuse(settings, OF_STRETCHES, told)

@@ -98,6 +98,14 @@ class Separator:
             return min(half, heard.bins * heard.sample_rate / heard.n_fft)
         return half
 
+    def warm_up(self) -> None:
+        """Ask the network once, so that no time that is measured has what its first use takes.
+
+        Keras traces the first number of windows that it is given, and then one for all others.
+        """
+        for windows in sorted({1, self._batch()}, reverse=True):
+            self._stems(np.zeros((windows, *self.heard.input_shape), np.float32))
+
     def __call__(self, samples: np.ndarray) -> np.ndarray:
         """Separate a whole mixture.
 

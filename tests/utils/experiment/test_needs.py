@@ -15,10 +15,12 @@ from utils.experiment import check_clips
 from utils.experiment.event_needs import check_settings
 from utils.experiment.needs import (
     OF_CLIPS,
+    OF_CUT_CLIPS,
     OF_EVENTS,
     OF_MASKS,
     OF_SEPARATION,
     OF_STRETCHES,
+    OF_UTTERANCES,
     refuse,
     single_fold,
 )
@@ -35,6 +37,7 @@ OTHER = {  # a value of each that asks for something
     "training.distillation": {"teachers": ["test"]},
     "evaluation.shifts_seconds": [0.0, 0.01],
     "evaluation.calibration": "temperature",
+    "evaluation.batch_size": 8,
     "export.qat": {"epochs": 1},
     "export.mixed": {"layers": 1},
     "export.samples": ["float32"],
@@ -49,12 +52,16 @@ OTHER = {  # a value of each that asks for something
     "features.bins": 64,
     "segments": {"remix": 0.5},
     "separation": {"add_up": True},
+    "audio.short_clips": "loop",
+    "audio.on_bad_audio": "skip",
     "segments.remix": 0.5,
     "segments.gain_db": 3.0,
     "separation.exponent": 1.0,
     "separation.extension": "zeros",
 }
-KINDS = (OF_CLIPS, OF_EVENTS, OF_SEPARATION, OF_STRETCHES, OF_MASKS)
+KINDS = (
+    OF_CLIPS, OF_EVENTS, OF_SEPARATION, OF_CUT_CLIPS, OF_UTTERANCES, OF_STRETCHES, OF_MASKS
+)  # fmt: skip
 
 
 def with_value(settings: Settings, path: str) -> Settings:
@@ -133,7 +140,8 @@ def test_shipped_sets_give_nothing_that_is_not_read(set_id, demo):
     elif resolved.task == "task_separation":
         settings = resolved.settings
         afresh = settings.dataset.name == "speakers" and settings.dataset.speakers.fresh
-        unread = {**OF_CLIPS, **OF_EVENTS}
+        unread = {**OF_CLIPS, **OF_EVENTS, **OF_CUT_CLIPS}
+        unread |= OF_UTTERANCES if settings.dataset.name != "speakers" else {}
         unread |= OF_STRETCHES if afresh else {}
         unread |= OF_MASKS if settings.features.kind == "waveform" else {}
     else:

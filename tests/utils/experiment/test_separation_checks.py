@@ -70,6 +70,19 @@ def test_waveforms_have_no_masks(job, change):
     check_separation(job("tiny", change))
 
 
+def test_stems_have_no_length_that_they_are_brought_to(job):
+    told = r"^audio\.short_clips: has no effect on networks that separate; leave it out\.$"
+    with pytest.raises(ConfigError, match=told):
+        check_separation(job("tiny", "audio.short_clips=loop"))
+
+
+def test_utterances_alone_can_be_left_out(job):
+    told = r"^audio\.on_bad_audio: is for utterances, of which one more or less can be mixed; leave"
+    with pytest.raises(ConfigError, match=told):
+        check_separation(job("tiny", "audio.on_bad_audio=skip"))
+    check_separation(job("tiny_voices", "audio.on_bad_audio=skip"))
+
+
 def test_as_many_sources_as_speakers(job):
     three = job("tiny_voices", "dataset.speakers.number=3")
     heard, _ = check_separation(three)
