@@ -43,7 +43,7 @@ DACON = {  # input of the network, parameters, those that are trained, MMAC
 }
 SCENES = {  # the same: of task1a, within the limits of low complexity
     "task1a_bcresnet": ((256, 334, 1), 110_406, 102_354, 178.91),
-    "task1a_bcresnet_light": ((128, 126, 1), 93_210, 85_890, 29.19),
+    "task1a_bcresnet_light": ((128, 118, 1), 93_210, 85_890, 27.32),
     "task1a_bcresnet_tau2022": ((256, 51, 1), 110_406, 102_354, 27.64),
     "task1a_cpmobile": ((256, 321, 1), 124_236, 120_152, 142.84),
     "task1a_cpmobile_light": ((128, 126, 1), 124_236, 120_152, 28.03),

@@ -107,6 +107,24 @@ def test_limits_of_2022_are_kept(set_id):
     assert settings.audio.seconds == (1.0 if set_id.endswith("tau2022") else 10.0)
 
 
+@pytest.mark.parametrize(
+    ("set_id", "millions"),
+    [
+        ("task1a_bcresnet_light", 29.37),
+        ("task1a_bcresnet_tau2022", 29.63),
+        ("task1a_cpmobile_light", 28.33),
+        ("task1a_cpmobile_tau2022", 29.69),
+        ("task1a_dscnn", 29.22),
+        ("task1a_dscnn_tau2022", 6.83),
+    ],
+)
+def test_files_keep_them_as_the_challenges_tool_counts(set_id, millions, tmp_path):
+    model = built(set_id)
+    clips = np.zeros((1, *model.input_shape[1:]), np.float32)
+    paths = exported(model, clips, tmp_path, ("float32",))
+    assert round(measure(paths["float32"]).nessi_macs / 1e6, 2) == millions < 30
+
+
 def test_each_network_keeps_them_on_one_and_on_ten_seconds():
     lengths = {network: set() for network in NETWORKS}
     for set_id in LIMITED:

@@ -1,5 +1,6 @@
 """What a simulation has learnt, as numbers of its int8 file."""
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,9 @@ from utils.inference.metadata import packed
 def written(simulation: Simulation, quantised: bytes) -> bytes:
     """Put the weights and ranges of a simulation into the file that it is of.
 
+    The converter gives constants that are equal one buffer, such as biases of zeros. What has been
+    trained differs, so here each constant has its own.
+
     Args:
         simulation: trained or not.
         quantised: the int8 ``.tflite`` file.
@@ -23,6 +27,7 @@ def written(simulation: Simulation, quantised: bytes) -> bytes:
 
     model = schema.ModelT.InitFromPackedBuf(quantised, 0)
     tensors = model.subgraphs[0].tensors
+    holders = Counter(tensor.buffer for graph in model.subgraphs for tensor in graph.tensors)
     for place in simulation.owners:
         low, high = (float(limit) for limit in simulation.limits(place))
         scale = (high - low) / STEPS
@@ -32,6 +37,10 @@ def written(simulation: Simulation, quantised: bytes) -> bytes:
             if place in simulation.constants:
                 scales, point, numbers = _numbers(simulation, op, position, place)
                 _set(tensors[place], scales, point)
+                if holders[tensors[place].buffer] > 1:
+                    holders[tensors[place].buffer] -= 1
+                    tensors[place].buffer = len(model.buffers)
+                    model.buffers.append(schema.BufferT())
                 data = np.frombuffer(numbers.tobytes(), np.uint8)
                 model.buffers[tensors[place].buffer].data = data
     return packed(model)

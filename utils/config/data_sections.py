@@ -111,6 +111,11 @@ class DatasetSettings(Section):
         "validation method; by method random, recordings of one source lie on both sides",
     )
     classes: Many[str] | None = Field(None, description="class order; null sorts by name")
+    subset: Literal[5, 10, 25, 50, 100] | None = Field(
+        None,
+        description="tau_urban data sets: per cent of the training list, as split5.csv to "
+        "split100.csv of DCASE 2024 list them; networks to be handed in learn no other clips",
+    )
     metadata: str = Field(
         "meta.csv",
         description="csv and words data sets: the table, relative to --data; a words data set "

@@ -91,8 +91,8 @@ class SubmissionSettings(Section):
 
     year: Literal[2021, 2022, 2023, 2024] | None = Field(
         None,
-        description="form of the DCASE challenge's task 1 (2021: 1A); null: by `dataset.name`, "
-        "2022 for tau_urban_2022_mobile and 2021 for other sets",
+        description="form of the DCASE challenge's task 1 (2021: 1A); null: 2024 for a "
+        "`dataset.subset`, 2022 for tau_urban_2022_mobile and 2021 for other sets",
     )
     label: Annotated[str, Field(pattern=r"^[^./\\]+$")] | None = Field(
         None,
@@ -105,11 +105,6 @@ class SubmissionSettings(Section):
     )
     authors: Many[AuthorSettings] = Field((), description="in the order of the report")
     source_code: str | None = Field(None, description="address of the published source")
-    split: Literal[5, 10, 25, 50, 100] | None = Field(
-        None,
-        description="2024: per cent of the training list that this set learns from; the runs of "
-        "all five are joined by `python -m utils.cli.submission pack`",
-    )
     description: DescriptionSettings = Field(default_factory=lambda: DescriptionSettings())
     complexity: ComplexitySettings = Field(default_factory=lambda: ComplexitySettings())
     energy_consumption: EnergySettings = Field(default_factory=lambda: EnergySettings())

@@ -91,6 +91,11 @@ def load(
         DataError: when something is missing or contradicts itself; the message names it.
     """
     loader = _loader(settings, LOADERS)
+    if settings.subset is not None and settings.name not in EDITIONS:
+        raise DataError(
+            f"dataset.subset: only the tau_urban data sets have lists of {settings.subset} % of "
+            "their training clips; leave it out."
+        )
     offered = {"audio": audio, "cache": cache}
     needed = {need: offered[need] for need in loader.needs}
     return loader.read(settings, root=root, folds=folds, name=name or settings.name, **needed)

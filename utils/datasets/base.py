@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -104,6 +105,8 @@ class DataSet:
             None: training clips are used as they are.
         speakers: how the folds' training clips, utterances of one speaker (group) each then, are
             mixed afresh in each epoch; None: training clips are used as they are.
+        test_is_closed: whether the challenge lets no network learn the test clips, not even the one
+            that is handed in.
         missing: names of clips that the data set lists and that are not there, where it may lack
             some; the notes count them.
     """
@@ -116,6 +119,7 @@ class DataSet:
     held_out: tuple[Clip, ...] = ()
     mixing: MixingSettings | None = None
     speakers: SpeakerSettings | None = None
+    test_is_closed: bool = False
     missing: tuple[str, ...] = ()
 
     @cached_property
@@ -135,6 +139,13 @@ class DataSet:
         """The clips that a network learns from or is chosen by, in any fold."""
         seen = {c.name: c for fold in self.folds for c in fold.train + fold.validation}
         return tuple(seen.values())
+
+    @property
+    def to_hand_in(self) -> tuple[Clip, ...]:
+        """The clips that a network to be handed in learns from, or is chosen by; sorted by name."""
+        if self.test_is_closed:
+            return tuple(sorted(self.learnt, key=attrgetter("name")))
+        return self.clips
 
     @property
     def judged(self) -> tuple[tuple[str, ...], tuple[str, ...]]:

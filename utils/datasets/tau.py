@@ -67,7 +67,7 @@ def load_development(
     """Read a development set: fold 1 as published, its training list divided for validation.
 
     Args:
-        settings: ``name`` picks the edition; folds, classes and validation are heeded.
+        settings: ``name`` picks the edition; subset, folds, classes and validation are heeded.
         root: the data set's folder, or one that holds it under its published name.
         folds: folds of cross-validation, made of the training list; the published test list is then
             held out. None: fold 1 as published.
@@ -91,8 +91,12 @@ def load_development(
     unused = len(known) - len({clip.name for clip in (*train, *test)})
     if unused:
         notes.append(f"{unused} clips of meta.csv are in neither the training nor the test list.")
+    if settings.subset is not None:
+        train = _subset(folder, settings.subset, train, notes)
     given = Fold("fold1", train, (), test)
-    data = DataSet(name, _class_order(settings.classes), (given,), tuple(notes))
+    closed = settings.subset is not None
+    classes = _class_order(settings.classes)
+    data = DataSet(name, classes, (given,), tuple(notes), test_is_closed=closed)
     return complete(data, settings, folds=folds, source=folder)
 
 
@@ -234,6 +238,27 @@ def _known_clip(table: Table, row: Row, known: Mapping[str, Clip], *, labelled: 
             row, f"'{clip.name}' is '{scene}' here but '{clip.labels[0]}' in meta.csv."
         )
     return clip
+
+
+def _subset(
+    folder: Path, per_cent: int, train: Sequence[Clip], notes: list[str]
+) -> tuple[Clip, ...]:
+    """The training clips of a list of DCASE 2024, ``split5.csv`` to ``split100.csv``."""
+    name = f"split{per_cent}.csv"
+    places = [folder / "evaluation_setup" / name, folder / "split_setup" / name]
+    path = next((path for path in places if path.is_file()), None)
+    if path is None:
+        raise DataError(
+            f"{folder}: dataset.subset: {name}, which the baseline of DCASE 2024 comes with, lies "
+            "neither in evaluation_setup nor in split_setup; put it there."
+        )
+    table = read_table(path, required=["filename"])
+    known = {clip.name: clip for clip in train}
+    for row in table.rows:
+        if row["filename"] not in known:
+            raise table.error(row, f"'{row['filename']}' is not in fold1_train.csv.")
+    found = _once(table, ((row, known[row["filename"]]) for row in table.rows), notes)
+    return tuple(found.values())
 
 
 def _check_answers(folder: Path, known: Mapping[str, Clip], tested: Iterable[str]) -> None:

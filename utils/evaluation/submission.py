@@ -48,6 +48,7 @@ class SubmissionFacts:
         framework: such as "keras/tensorflow".
         decision_making: such as "average" over several passes; None of one pass.
         demo: whether the run was on demo data; the meta file then says so in its first line.
+        split: per cent of the training list that the system has learnt; None: the form has none.
     """
 
     sample_rate_hz: int
@@ -60,6 +61,7 @@ class SubmissionFacts:
     framework: str = "keras/tensorflow"
     decision_making: str | None = None
     demo: bool = False
+    split: int | None = None
 
 
 def label_of(submission: SubmissionSettings, form: Form) -> str:
@@ -67,12 +69,15 @@ def label_of(submission: SubmissionSettings, form: Form) -> str:
     return submission.label or form.placeholder
 
 
-def require_fitting(submission: SubmissionSettings, form: Form) -> None:
+def require_fitting(
+    submission: SubmissionSettings, form: Form, *, split: int | None = None
+) -> None:
     """Refuse settings that the form has no field for, and a split that it needs or has not.
 
     Args:
         submission: what the user tells.
         form: of the year.
+        split: per cent of the training list that is learnt; None: all labelled clips.
 
     Raises:
         ConfigError: naming the key.
@@ -85,14 +90,14 @@ def require_fitting(submission: SubmissionSettings, form: Form) -> None:
                     f"submission.{section}.{name}: the form of {form.year} has no such field; "
                     "remove it, or set submission.year."
                 )
-    if form.splits and submission.split is None:
+    if form.splits and split is None:
         raise ConfigError(
-            f"submission.split: the form of {form.year} wants one system for each split of the "
-            f"training list; name the set's own ({', '.join(map(str, form.splits))})."
+            f"dataset.subset: the form of {form.year} wants one system for each split of the "
+            f"training list; name one of {', '.join(map(str, form.splits))} per cent."
         )
-    if not form.splits and submission.split is not None:
+    if not form.splits and split is not None:
         raise ConfigError(
-            f"submission.split: the form of {form.year} has no splits; remove it, or set "
+            f"dataset.subset: the form of {form.year} has no splits; leave it out, or set "
             "submission.year to 2024."
         )
 
@@ -135,7 +140,7 @@ def write_system(
 
     Args:
         folder: where the files go; the challenge wants a folder named after the label.
-        form: of the year; of one with splits, the pair is that of ``submission.split``.
+        form: of the year; of one with splits, the pair is that of ``facts.split``.
         submission: label, names and authors.
         facts: what the run knows of the system.
         scores: ``SceneScores.as_dict()`` of the development set's test part.
@@ -149,7 +154,7 @@ def write_system(
         UserError: when a file cannot be written.
     """
     label = label_of(submission, form)
-    output = folder / (label + form.output_ending(submission.split))
+    output = folder / (label + form.output_ending(facts.split))
     meta = folder / (label + META_ENDING)
     names = tuple(PurePosixPath(name).name for name in predictions.names)
     write_system_output(output, replace(predictions, names=names), classes)
@@ -202,7 +207,7 @@ def meta_of(
         "device_wise": {name: _result(cell) for name, cell in scores["per_device"].items()},
     }
     if form.splits:
-        results = {f"split_{submission.split}": results}
+        results = {f"split_{facts.split}": results}
     return {
         "submission": entry_of(submission, form),
         "system": {

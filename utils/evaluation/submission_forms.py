@@ -55,7 +55,6 @@ class Form:
         weights: the only type that weights may have (biases in int32); None: any.
         energy: fields of ``system.energy_consumption``; empty: the form has none.
         splits: per cent of the training list, with an output file and results for each; empty: one.
-        keras_counts: whether a Keras model in float16 may be handed in, without a TFLite file.
     """
 
     year: int
@@ -70,7 +69,6 @@ class Form:
     weights: str | None = None
     energy: tuple[str, ...] = ()
     splits: tuple[int, ...] = ()
-    keras_counts: bool = False
 
     @property
     def placeholder(self) -> str:
@@ -117,7 +115,6 @@ FORMS: dict[int, Form] = {
             complexity=("total_parameters", "total_parameters_non_zero", "model_size"),
             ranking="log loss, mean over the classes",
             limits=(Limit("model_size", 128, "KB of non-zero parameters, 1,024 bytes each"),),
-            keras_counts=True,
         ),
         Form(
             year=2022,

@@ -104,17 +104,19 @@ class ClipExperiment:
             self._unlabelled_features = found
 
     def evaluation_fold(self, evaluation: Sequence[Clip]) -> FoldExperiment:
-        """Make the fold of a submission: all labelled clips train, unlabelled ones are predicted.
+        """Make the fold of a submission: unlabelled clips are predicted.
 
+        All labelled clips train, or those that the challenge allows (``DataSet.to_hand_in``).
         Its stages lie in the sub-folder ``all_data``.
 
         Args:
             evaluation: clips without labels.
         """
         data, place = self.job.data, self.run.place(ALL_DATA)
-        train, validation = split_validation(data.clips, self.job.settings.dataset.validation)
+        clips = data.to_hand_in
+        train, validation = split_validation(clips, self.job.settings.dataset.validation)
         with place.stage("features"):
-            labelled = self._extract(data.clips, learnt=set(train))
+            labelled = self._extract(clips, learnt=set(train))
             unlabelled = self._extract(evaluation, learnt=())
         fold = Fold(ALL_DATA, train, validation, tuple(evaluation))
         experiment = FoldExperiment(self.job, fold, labelled, place, test_features=unlabelled)

@@ -181,6 +181,7 @@ def export_facts(
         latency_ms=float(np.median([part["latency_ms"] for part in measured])),
         custom_operators=None if custom is None else tuple(custom),
         macs=measured[0].get("macs"),
+        nessi_macs=measured[0].get("nessi_macs"),
         validation={
             key: float(np.mean([part["validation"][key] for part in measured]))
             for key in measured[0].get("validation", {})

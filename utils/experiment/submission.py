@@ -1,4 +1,4 @@
-"""The submission of a challenge: train on all labelled clips, answer the evaluation set, pack."""
+"""The submission of a challenge: train on what it allows, answer the evaluation set, pack."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,7 +19,6 @@ from utils.experiment.clips import ClipExperiment
 from utils.experiment.fold import FoldExperiment
 from utils.experiment.job import Job
 from utils.files import write_text
-from utils.report.limits import KERAS_FLOAT16
 from utils.report.results import Results
 
 DEMO = "demo"  # name of generated data
@@ -44,12 +43,12 @@ def load_clips_to_submit(job: Job) -> tuple[Clip, ...]:
             "of the one that is handed in; set it to null for -m eval."
         )
     form = _form(job.settings)
-    submission.require_fitting(job.settings.submission, form)
+    submission.require_fitting(job.settings.submission, form, split=job.settings.dataset.subset)
     judged, exported = job.settings.limits.format, job.settings.export.files
-    if judged not in exported and not (judged == KERAS_FLOAT16 and form.keras_counts):
+    if judged not in exported:
         raise ConfigError(
-            f"limits.format: {judged} is to be handed in, but the form of {form.year} wants one of "
-            f"the exported files ({', '.join(exported) or 'none'})."
+            f"limits.format: {judged} is to be handed in, but only exported files can be "
+            f"({', '.join(exported) or 'none'})."
         )
     typed = FILES_OF_WEIGHTS.get(form.weights or "")
     if typed is not None and judged not in typed:
@@ -89,7 +88,7 @@ def _evaluation_clips(job: Job, form: Form) -> tuple[Clip, ...]:
     is_official = job.settings.dataset.name in EDITIONS and job.data.name != DEMO
     folders = (job.root / form.evaluation, job.root.resolve().parent / form.evaluation)
     root = next((folder for folder in folders if folder.is_dir()), None)
-    if root is None and is_official and job.settings.submission.year is not None:
+    if root is None and is_official and _year(job.settings) is not None:
         raise DataError(
             f"{job.root}: {form.evaluation}, whose clips the form of {form.year} wants, lies "
             "neither in it nor beside it; download that evaluation set, or change submission.year."
@@ -107,7 +106,7 @@ def submit(experiment: ClipExperiment, results: Results, evaluation: Sequence[Cl
     """Write the output and the meta file, check them, and pack them if nothing is wrong.
 
     All speak of the judged format (``limits.format``) of the network that learnt all labelled
-    clips: its answers, its figures. The scores are those of the development.
+    clips that may be learnt: its answers, its figures. The scores are those of the development.
 
     Args:
         experiment: the finished development.
@@ -124,8 +123,8 @@ def submit(experiment: ClipExperiment, results: Results, evaluation: Sequence[Cl
     fold = experiment.evaluation_fold(evaluation)
     fold.train()
     fold.calibrate()
-    by_keras = fold.test()
-    answers = fold.export().get(judged, by_keras)
+    fold.test()
+    answers = fold.export()[judged]
     if job.output is not None:
         write_system_output(job.output, answers, classes)
     counted = count(fold, judged)
@@ -170,7 +169,7 @@ def _pack(experiment: ClipExperiment, folder: Path, form: Form, counted: Counted
     """
     run, classes = experiment.run, experiment.job.data.classes
     target = folder.with_name(f"{folder.name}.zip")
-    split = experiment.job.settings.submission.split
+    split = experiment.job.settings.dataset.subset
     if split is None:
         of_label = {folder.name: counted}
         checked = package.pack(
@@ -200,7 +199,7 @@ def count(fold: FoldExperiment, judged: str) -> Counted:
 
     Args:
         fold: the fold whose network is handed in, exported.
-        judged: the format, or ``keras_float16``.
+        judged: the format.
 
     Returns:
         The figures by the names of the meta file; operations are None where some layer's cannot
@@ -209,13 +208,6 @@ def count(fold: FoldExperiment, judged: str) -> Counted:
     network = complexity.count(inference.load_keras(fold.model_path))
     passes = len(fold.job.settings.evaluation.shifts_seconds)
     macs = None if network.unknown else network.macs * passes
-    if judged == KERAS_FLOAT16:
-        figures: dict[str, int | float | None] = {
-            "total_parameters": network.parameters,
-            "total_parameters_non_zero": network.non_zero,
-            "model_size": round(network.keras_float16_bytes / 1024, 3),
-        }
-        return Counted(figures | {"macs": macs}, ("float16",), fold.model_path.name)
     path = fold.place.folder / f"model_{judged}.tflite"
     figures, types = file_figures(path)
     if figures["macs"] is None:  # of loops; the network's layers are counted one by one
@@ -226,7 +218,8 @@ def count(fold: FoldExperiment, judged: str) -> Counted:
 def file_figures(path: Path) -> tuple[dict[str, int | float | None], tuple[str, ...]]:
     """Count what a form may ask of a ``.tflite`` file.
 
-    The operations are those of all passes that answer one clip (``evaluation.shifts_seconds``).
+    The operations are those of all passes that answer one clip (``evaluation.shifts_seconds``), as
+    the organisers' tool counts them.
 
     Returns:
         The figures by the names of the meta file (operations are None where they do not follow
@@ -243,14 +236,20 @@ def file_figures(path: Path) -> tuple[dict[str, int | float | None], tuple[str, 
         "model_size": round(facts.non_zero_bytes / 1024, 3),
         "total_model_size": facts.parameter_bytes,
         "memory_use": export.peak_memory(path),
-        "macs": None if facts.macs is None else facts.macs * passes,
+        "macs": None if facts.nessi_macs is None else facts.nessi_macs * passes,
     }
     return figures, tuple(sorted(facts.by_type))
 
 
 def _form(settings: Settings) -> Form:
     """The form that a set is handed in by."""
-    return form_of(settings.dataset.name, settings.submission.year)
+    return form_of(settings.dataset.name, _year(settings))
+
+
+def _year(settings: Settings) -> int | None:
+    """The year that is asked for; subsets of the training list are those of 2024."""
+    of_subset = 2024 if settings.dataset.subset is not None else None
+    return settings.submission.year or of_subset
 
 
 def _facts(
@@ -276,4 +275,5 @@ def _facts(
         pipeline=", ".join(filter(None, ("training", compression))),
         decision_making="average" if len(settings.evaluation.shifts_seconds) > 1 else None,
         demo=experiment.run.is_demo,
+        split=settings.dataset.subset,
     )

@@ -1,7 +1,7 @@
 """What is really inside a TFLite file: parameters and their bytes, counted from the flatbuffer."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from math import prod
@@ -47,6 +47,8 @@ class FileFacts:
         macs: multiply-accumulate operations for one clip, counted from the tensors: by other means
             than that of the Keras layers (``models.complexity``), so that what the converter added
             or left out shows; None where they do not follow from the tensors.
+        nessi_macs: the same as NeSsi counts them, the tool of the DCASE challenges since 2022:
+            means, pooling and sums too.
     """
 
     file_bytes: int
@@ -58,6 +60,7 @@ class FileFacts:
     operators: tuple[str, ...] = ()
     custom_operators: tuple[str, ...] = ()
     macs: int | None = None
+    nessi_macs: int | None = None
 
 
 def measure(path: Path) -> FileFacts:
@@ -93,7 +96,7 @@ def measure(path: Path) -> FileFacts:
             size += values.nbytes
             used += count * values.itemsize
         operators, custom = _operators(model)
-        macs = _operations(model)
+        macs, by_nessi = _operations(model, _products), _operations(model, _nessi)
     return FileFacts(
         file_bytes=path.stat().st_size,
         parameters=parameters.total(),
@@ -104,6 +107,7 @@ def measure(path: Path) -> FileFacts:
         operators=operators,
         custom_operators=custom,
         macs=macs,
+        nessi_macs=by_nessi,
     )
 
 
@@ -184,12 +188,9 @@ def _names(enumeration: str) -> dict[int, str]:
     return {value: name for name, value in members if isinstance(value, int)}
 
 
-def _operations(model: Any) -> int | None:
-    """Products of a weight and an activation that are summed, for one clip.
+def _operations(model: Any, rule: Callable[[str, Any, Any], int]) -> int | None:
+    """Operations for one clip by a rule for one operator: its name, the graph, the operator.
 
-    A convolution or a dense layer has for each number that it gives as many as its kernel has
-    numbers for one output channel; a transposed convolution for each number that it takes as many
-    as its kernel has for one input channel. Nothing else is counted.
     None for a file with loops, branches or operators that are not built in: there the number does
     not follow from the tensors.
     """
@@ -199,11 +200,51 @@ def _operations(model: Any) -> int | None:
         name = _operator_name(model, operator)
         if name in _REPEATED:
             return None
-        if name in _BY_OUTPUT:
-            total += _shared(graph, operator.Outputs(0), operator.Inputs(1), _BY_OUTPUT[name])
-        elif name in _BY_INPUT:  # shape of the output, kernel, input
-            total += _shared(graph, operator.Inputs(2), operator.Inputs(1), _BY_INPUT[name])
+        total += rule(name, graph, operator)
     return total
+
+
+def _products(name: str, graph: Any, operator: Any) -> int:
+    """Products of a weight and an activation that are summed.
+
+    A convolution or a dense layer has for each number that it gives as many as its kernel has
+    numbers for one output channel; a transposed convolution for each number that it takes as many
+    as its kernel has for one input channel. Nothing else is counted.
+    """
+    if name in _BY_OUTPUT:
+        return _shared(graph, operator.Outputs(0), operator.Inputs(1), _BY_OUTPUT[name])
+    if name in _BY_INPUT:  # shape of the output, kernel, input
+        return _shared(graph, operator.Inputs(2), operator.Inputs(1), _BY_INPUT[name])
+    return 0
+
+
+def _nessi(name: str, graph: Any, operator: Any) -> int:
+    """The rule of NeSsi (Ancilotto, github.com/AlbertoAncilotto/NeSsi) for a ``.tflite`` file.
+
+    Convolutions as above. A dense layer has for each number that it gives as many as the last axis
+    of its input; a mean one for each number that it takes; pooling for each that it gives as many
+    as its window; a sum one for each. It gives 29,234,920 for the baseline of 2022, as published.
+    """
+    given = prod(_shape(graph.Tensors(operator.Outputs(0))))
+    taken = _shape(graph.Tensors(operator.Inputs(0)))
+    if name in ("CONV_2D", "DEPTHWISE_CONV_2D"):
+        return _products(name, graph, operator)
+    if name == "FULLY_CONNECTED":
+        return given * taken[-1]
+    if name == "MEAN":
+        return prod(taken)
+    if name in ("MAX_POOL_2D", "AVERAGE_POOL_2D"):
+        return given * _window(operator)
+    return given if name == "ADD" else 0
+
+
+def _window(operator: Any) -> int:
+    """Numbers that a pooling looks at for each that it gives."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    options = schema.Pool2DOptions()
+    options.Init(operator.BuiltinOptions().Bytes, operator.BuiltinOptions().Pos)
+    return int(options.FilterHeight() * options.FilterWidth())
 
 
 def _shared(graph: Any, numbers: int, kernel: int, axis: int) -> int:

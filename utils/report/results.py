@@ -86,6 +86,7 @@ class ExportFacts(_Closed):
         custom_operators: operators that TFLite has not built in; None: not looked at.
         macs: multiply-accumulate operations for one clip, or one window, counted in the file; None
             where they do not follow from it.
+        nessi_macs: the same by the rule of NeSsi, the challenges' tool.
         validation: loss and metrics on the validation clips, mean over the folds, named as in
             history.csv; of labels of whole clips, and of the file that limits judge.
     """
@@ -100,6 +101,7 @@ class ExportFacts(_Closed):
     latency_ms: float | None = None
     custom_operators: tuple[str, ...] | None = None
     macs: int | None = None
+    nessi_macs: int | None = None
     validation: dict[str, float] = field(default_factory=dict)
 
 

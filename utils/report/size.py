@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from utils.export.samples import SUFFIX
+from utils.report.limits import BY_NESSI
 from utils.report.measures import MISSING, Use, headline_measures, use_of
 from utils.report.results import ModelFacts, Results, Verdict
 from utils.report.tables import Column, Row, Table
@@ -17,6 +18,11 @@ _INT8_STEPS = {
 _OF_SAMPLES = (
     f"Files named ..{SUFFIX} take samples: window, mel filters and normaliser count among their "
     "parameters, the front end in their ms; their probabilities are compared after the calibration."
+)
+
+_NESSI = (
+    f"{BY_NESSI}: counted in the file as by the challenges' tool, which counts means, pooling and "
+    "sums as well."
 )
 
 
@@ -200,7 +206,8 @@ def limits_table(verdicts: tuple[Verdict, ...]) -> Table:
         )
         for verdict in verdicts
     )
-    return Table("Limits", columns, rows)
+    by_nessi = any(verdict.unit == BY_NESSI for verdict in verdicts)
+    return Table("Limits", columns, rows, _NESSI if by_nessi else "")
 
 
 def layers_table(model: ModelFacts, *, takes: str = "input") -> Table:

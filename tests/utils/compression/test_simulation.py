@@ -144,6 +144,38 @@ def test_layers_of_networks_for_scenes(tmp_path):
         assert np.mean(found == 0) > KERNELS
 
 
+def test_biases_that_were_equal_are_trained_apart(tmp_path, rng):
+    """Those of zeros are one buffer in the file: behind such layers no normalisation is folded."""
+    import keras
+    from keras import layers
+
+    keras.utils.set_random_seed(6)
+    clip = x = keras.Input(SHAPE)
+    for _ in range(3):
+        x = layers.Conv2D(6, 3, padding="same", activation="relu", use_bias=False)(x)
+    x = layers.Dense(CLASSES)(layers.GlobalAveragePooling2D()(x))
+    int8, float32 = exported(keras.Model(clip, layers.Softmax()(x)), tmp_path)
+    simulation = Simulation(Graph.of(int8, float32))
+    biases = [op.inputs[2] for op in simulation.graph.operators if op.kind == "CONV_2D"]
+    assert len(set(biases)) == 3
+    assert len({buffers_of(int8)[place] for place in biases}) == 1
+    for place in biases:
+        simulation.constants[place].assign(0.5 * rng.standard_normal(6))
+    content = written(simulation, int8)
+    assert len({buffers_of(content)[place] for place in biases}) == 3
+    found = differences(simulation, content, clips(60, seed=1))
+    assert found.max() <= 2
+    assert np.mean(found == 0) > KERNELS
+
+
+def buffers_of(content):
+    """Number of the buffer of each tensor of a file."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    return [tensor.buffer for tensor in model.subgraphs[0].tensors]
+
+
 def test_a_filter_of_zeros_keeps_its_bias_in_the_file(tmp_path):
     """As pruning leaves them: nothing is left of its weights to take a scale from."""
     import keras

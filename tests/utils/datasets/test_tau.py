@@ -116,6 +116,30 @@ def test_class_order(folder):
         load(DatasetSettings(classes=("tram",)), root=folder)
 
 
+@pytest.mark.parametrize("place", ["evaluation_setup", "split_setup"])
+def test_a_subset_of_dcase_2024_is_learnt_and_closes_the_test_part(folder, place):
+    whole = load(DatasetSettings(), root=folder)
+    listed = sorted(clip.name for clip in whole.learnt)[::3]
+    table(folder / place / "split25.csv", [["filename"], *([name] for name in listed)])
+    data = load(DatasetSettings(subset=25), root=folder)
+    assert sorted(clip.name for clip in data.learnt) == listed
+    assert data.folds[0].test == whole.folds[0].test
+    assert [clip.name for clip in data.to_hand_in] == listed
+    assert whole.to_hand_in == whole.clips
+    assert data.identity != whole.identity
+
+
+def test_a_subset_that_is_not_one_is_refused(folder):
+    with pytest.raises(DataError, match=r"split5\.csv, .* lies neither in evaluation_setup nor"):
+        load(DatasetSettings(subset=5), root=folder)
+    test = load(DatasetSettings(), root=folder).test[0].name
+    table(folder / "split_setup" / "split5.csv", [["filename"], [test]])
+    with pytest.raises(DataError, match=rf"line 2: '{test}' is not in fold1_train\.csv"):
+        load(DatasetSettings(subset=5), root=folder)
+    with pytest.raises(DataError, match=r"^dataset\.subset: only the tau_urban data sets have"):
+        load(DatasetSettings(name="csv", subset=5), root=folder)
+
+
 BROKEN = {
     "unknown scene": (
         "meta.csv",

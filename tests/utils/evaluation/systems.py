@@ -42,10 +42,17 @@ def label(year: int) -> str:
 
 
 def system(
-    folder: Path, *, year: int = 2021, devices=DEVICES, demo=False, figures=FIGURES, **changes
+    folder: Path,
+    *,
+    year: int = 2021,
+    devices=DEVICES,
+    demo=False,
+    figures=FIGURES,
+    split=None,
+    **changes,
 ) -> Path:
     """A faultless system of one year, but for what is changed in its settings; its folder."""
-    rng = np.random.default_rng(SPLITS.get(changes.get("split"), 0))
+    rng = np.random.default_rng(SPLITS.get(split, 0))
     settings = {"label": label(year), "authors": (AUTHOR,)} | changes
     if year == 2023:
         energy = EnergySettings(training=0.2, inference=0.1, baseline_inference=0.07)
@@ -68,6 +75,7 @@ def system(
             machine_learning_method="CNN",
             figures=figures,
             demo=demo,
+            split=split,
         ),
         scores=score_scenes(test, classes=CLASSES, bootstrap=0).as_dict(),
         predictions=Predictions(CLIPS, rng.dirichlet(np.ones(3), size=5).astype(np.float32)),

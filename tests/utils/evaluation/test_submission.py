@@ -209,8 +209,8 @@ def test_pair_is_written_under_the_label_without_folders_in_names(tmp_path):
 )
 def test_later_forms_have_the_fields_of_their_year(year, description, complexity):
     split = 25 if year == 2024 else None
-    submission = LATER.model_copy(update={"split": split})
-    meta = meta_of(form=FORMS[year], submission=submission, facts=FACTS, scores=scores())
+    facts = replace(FACTS, split=split)
+    meta = meta_of(form=FORMS[year], submission=LATER, facts=facts, scores=scores())
     system = meta["system"]
     assert list(system["description"]) == description.split()
     assert system["description"]["pipeline"] == "training, weight quantization"
@@ -247,15 +247,22 @@ def test_own_words_stand_before_those_of_the_run():
     ("year", "settings", "message"),
     [
         (2021, {"complexity": {"macs": 5}}, "submission.complexity.macs: the form of 2021 has no"),
-        (2024, {"split": 5, "description": {"embeddings": "VGGish"}}, "description.embeddings"),
+        (2024, {"description": {"embeddings": "VGGish"}}, "description.embeddings"),
         (2022, {"energy_consumption": {"training": 1.0}}, "energy_consumption.training"),
-        (2024, {}, "submission.split: the form of 2024 wants one system for each split"),
-        (2023, {"split": 5}, "submission.split: the form of 2023 has no splits"),
     ],
 )
 def test_settings_that_a_form_has_no_field_for_are_refused(year, settings, message):
+    split = 5 if year == 2024 else None
     with pytest.raises(ConfigError, match=re.escape(message)):
-        require_fitting(SubmissionSettings(**settings), FORMS[year])
+        require_fitting(SubmissionSettings(**settings), FORMS[year], split=split)
+
+
+def test_forms_with_splits_want_one_and_others_none():
+    with pytest.raises(ConfigError, match=r"^dataset\.subset: .* one of 5, 10, 25, 50, 100 per"):
+        require_fitting(SubmissionSettings(), FORMS[2024])
+    with pytest.raises(ConfigError, match=r"^dataset\.subset: the form of 2023 has no splits"):
+        require_fitting(SubmissionSettings(), FORMS[2023], split=5)
+    require_fitting(SubmissionSettings(), FORMS[2024], split=5)
 
 
 @pytest.mark.parametrize(

@@ -64,8 +64,7 @@ def test_an_evaluation_set_that_lacks_clips_is_told_at_the_start(
 ):
     form = FORMS[year or 2021]
     folder = published(form.year)
-    settings = {} if year is None else {"year": year, "split": 25}
-    asked = changed(submission=settings)
+    asked = changed(dataset={} if year is None else {"subset": 25})
     with pytest.raises(DataError, match=f"lists 3 evaluation clips, but .* wants {form.clips:,}"):
         load_clips_to_submit(asked)
     monkeypatch.setitem(FORMS, form.year, replace(form, clips=3))
@@ -135,8 +134,9 @@ def stand_in(job, folder):
     )  # fmt: skip
     answers = Predictions(tuple(f"{number}.wav" for number in range(5)), np.full((5, 3), 1 / 3))
     fold = SimpleNamespace(
-        train=lambda: None, calibrate=lambda: None, test=lambda: answers, export=dict
-    )
+        train=lambda: None, calibrate=lambda: None, test=lambda: answers,
+        export=lambda: {job.settings.limits.format: answers},
+    )  # fmt: skip
     said = []
     experiment = SimpleNamespace(
         job=replace(job, data=replace(job.data, classes=CLASSES)),
@@ -154,8 +154,8 @@ def test_one_split_is_checked_for_itself_and_the_command_that_joins_is_told(
     monkeypatch.setitem(FORMS, 2024, replace(FORMS[2024], clips=5))
     monkeypatch.setattr("utils.experiment.submission.count", lambda fold, judged: COUNTED)
     folder = system(tmp_path / "submission", year=2024, split=5)  # of an earlier command
-    named = {"label": label(2024), "authors": [AUTHOR], "year": 2024, "split": 25}
-    experiment, said = stand_in(changed(submission=named), tmp_path)
+    named = {"label": label(2024), "authors": [AUTHOR]}
+    experiment, said = stand_in(changed(submission=named, dataset={"subset": 25}), tmp_path)
     submit(experiment, SimpleNamespace(model=None), ())
     assert sorted(path.name.removeprefix(folder.name) for path in folder.iterdir()) == [
         ".meta.yaml", ".output.split_25.csv",

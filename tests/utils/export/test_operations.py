@@ -1,4 +1,4 @@
-"""Operations counted in a file are those of the Keras layers; where they differ it is told."""
+"""Operations counted in a file are those of the Keras layers, or as NeSsi counts them."""
 
 from pathlib import Path
 
@@ -11,12 +11,17 @@ from utils.export import converted, measure
 
 def counted(model, folder, *, name="float32"):
     """Operations of a network's file, and of the network."""
+    return file_of(model, folder, name=name).macs, count(model).macs
+
+
+def file_of(model, folder, *, name="float32"):
+    """Facts of a network's file."""
     shape = model.input_shape[1:]
     calibration = np.random.default_rng(0).standard_normal((2, *shape)).astype(np.float32)
     path: Path = folder / f"{name}.tflite"
     files = converted(model, calibration=calibration, formats=[name], folder=folder)
     path.write_bytes(files[name])
-    return measure(path).macs, count(model).macs
+    return measure(path)
 
 
 def convolutions():
@@ -79,3 +84,45 @@ def test_loops_are_not_counted(tmp_path):
     by_file, by_layers = counted(Model(clip, layers.GRU(4)(clip)), tmp_path)
     assert by_file is None
     assert by_layers > 0
+    assert file_of(Model(clip, layers.GRU(4)(clip)), tmp_path).nessi_macs is None
+
+
+def test_the_baseline_of_2022_has_the_published_operations(tmp_path):
+    """In the published file (2, 1, 32) goes to the dense layer: by the rule, 32 products for each
+    of 100 numbers. Here the converter makes 64 of it first."""
+    from keras import Input, Model, layers
+
+    x = clip = Input((40, 51, 1))
+    for filters, pool in ((16, None), (16, (5, 5)), (32, (4, 10))):
+        x = layers.Conv2D(filters, 7, padding="same", activation="relu")(x)
+        x = layers.MaxPooling2D(pool)(x) if pool else x
+    x = layers.Dense(100, activation="relu")(layers.Flatten()(x))
+    facts = file_of(Model(clip, layers.Dense(10, activation="softmax")(x)), tmp_path)
+    assert facts.nessi_macs == 29_234_920 + 32 * 100
+    assert facts.macs == facts.nessi_macs - 8 * 10 * 16 * 25 - 2 * 32 * 40
+
+
+def pooled():
+    from keras import layers
+
+    return layers.AveragePooling2D((2, 3))
+
+
+def means():
+    from keras import layers
+
+    return layers.GlobalAveragePooling2D(keepdims=True)
+
+
+@pytest.mark.parametrize(
+    ("layer", "operations"), [(pooled, 4 * 3 * 2 * 6), (means, 8 * 9 * 2), (None, 8 * 9 * 2)]
+)
+@pytest.mark.parametrize("name", ["float32", "int8"])
+def test_nessi_counts_means_pooling_and_sums(layer, operations, name, tmp_path):
+    from keras import Input, Model, layers
+
+    clip = Input((8, 9, 2))
+    x = layers.DepthwiseConv2D(3, padding="same")(clip)
+    facts = file_of(Model(clip, layer()(x) if layer else x + clip), tmp_path, name=name)
+    assert facts.macs == 8 * 9 * 2 * 9
+    assert facts.nessi_macs == facts.macs + operations

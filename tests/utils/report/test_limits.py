@@ -12,7 +12,7 @@ from utils.report.limits import (
     require_judged,
     sentence,
 )
-from utils.report.results import ExportFacts, ModelFacts, Results, Verdict
+from utils.report.results import ExportFacts, LayerFacts, ModelFacts, Results, Verdict
 
 
 def _model(**changes: int) -> ModelFacts:
@@ -73,6 +73,28 @@ def test_operations_are_those_of_all_passes() -> None:
     (three,) = judge(limits, model=replace(model, passes=3), exports={})
     assert (one.value, one.passed) == (10_000_001, True)
     assert (three.value, three.passed) == (30_000_003, False)
+
+
+def test_operations_of_the_judged_file_are_those_of_the_challenges_tool() -> None:
+    limits = LimitSettings(parameter_bytes={}, parameters={}, macs={"30 MMAC": 30_000_000})
+    file = replace(_export(size=1, non_zero=1), nessi_macs=15_000_001)
+    exports = {"int8": file, "float32": replace(file, nessi_macs=1)}
+    model = replace(_model(), passes=2, macs=14_000_000)
+    network, by_nessi = judge(limits, model=model, exports=exports)
+    assert (network.value, network.unit, network.passed) == (28_000_000, "MAC", True)
+    assert (by_nessi.value, by_nessi.unit, by_nessi.passed) == (30_000_002, "MAC (NeSsi)", False)
+    assert sentence(by_nessi) == (
+        "breaks the MAC limit 30 MMAC: 30,000,002 of 30,000,000 MAC (NeSsi) (int8)"
+    )
+
+
+def test_operations_that_could_not_be_counted_are_judged_in_the_file_alone() -> None:
+    limits = LimitSettings(parameter_bytes={}, parameters={}, macs={"30 MMAC": 30_000_000})
+    layers = (LayerFacts("own", "Own", (4,), 3, None),)
+    model = replace(_model(macs=5), layers=layers)
+    exports = {"int8": replace(_export(size=1, non_zero=1), nessi_macs=31_000_000)}
+    (verdict,) = judge(limits, model=model, exports=exports)
+    assert (verdict.value, verdict.passed) == (31_000_000, False)
 
 
 def test_keras_in_float16_is_judged_by_the_challenges_own_count() -> None:
