@@ -27,7 +27,7 @@ AUTHOR = (
 
 @pytest.fixture(scope="module")
 def root(tau, tmp_path_factory):
-    """The tiny set with test clips of all nine devices, and five evaluation clips of three years."""
+    """The tiny set with test clips of all nine devices, five evaluation clips of three years."""
     root = tmp_path_factory.mktemp("both")
     data = root / DEVELOPMENT
     shutil.copytree(tau, data)
