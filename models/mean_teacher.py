@@ -4,7 +4,7 @@ A. Tarvainen, H. Valpola, Mean teachers are better role models, NIPS 2017 (arXiv
 DCASE 2021 task 4 uses it for sound events. Only ``keras`` is used, so it trains on every backend.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -30,6 +30,27 @@ class Teaching:
     weight: float
     warmup_steps: int
     distance: Literal["mse", "bce"] = "mse"
+
+
+class Uncast(keras.layers.Layer):
+    """Calls a function whose variables are those that are stored, whatever the policy around it.
+
+    In half precision a counter stands still at 2,048, and an average keeps no small steps.
+
+    Args:
+        function: without arguments.
+
+    Input and output: anything, as it is.
+    """
+
+    def __init__(self, function: Callable[[], None]) -> None:
+        super().__init__(dtype="float32", autocast=False, name="uncast")
+        self.function = function
+
+    def call(self, inputs: Any) -> Any:
+        """Call the function; the inputs only give the call its place."""
+        self.function()
+        return inputs
 
 
 class EventLearner(keras.Model):
@@ -78,6 +99,7 @@ class EventLearner(keras.Model):
             self._pairs = list(
                 zip(teacher.trainable_variables, student.trainable_variables, strict=True)
             )
+            self._following = Uncast(self._follow)
             for slow, _ in self._pairs:
                 slow.trainable = False  # the variable alone: the layers stay in training mode
         self.built = True
@@ -86,7 +108,7 @@ class EventLearner(keras.Model):
         """Outputs of the student, and while training those of the teacher, by name."""
         outputs = dict(self.student(_view(inputs, "student"), training=training))
         if self.teacher is not None and training:
-            self._follow()
+            inputs = self._following(inputs)
             taught = self.teacher(_view(inputs, "teacher"), training=True)
             outputs |= {f"teacher_{name}": ops.stop_gradient(x) for name, x in taught.items()}
         return outputs

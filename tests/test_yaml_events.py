@@ -23,7 +23,7 @@ TRAINED = {  # parameters that training changes: of the set, of its demo
     "sed_supervised": (1_112_420, 101_188),
     "sed_views": (1_112_420, 101_188),
     "sed_boxes": (1_112_420, 101_188),
-    "sed_wide": (4_427_956, 101_188),
+    "sed_wide": (4_427_956, 397_300),
     "sed_dynamic": (2_773_316, 175_588),
     "sed_embeddings": (1_227_236, 1_227_236),
 }

@@ -12,6 +12,7 @@ from models import mean_teacher
 from models.mean_teacher import EventLearner, Teaching
 from utils.config.schema import SelectSettings, TrainingSettings
 from utils.training import Judge, fit
+from utils.training.devices import precision
 
 MELS, FRAMES, CLASSES, CLIPS = 4, 6, 3, 5
 TEACHING = Teaching(decay=0.9, weight=2.0, warmup_steps=8)
@@ -131,8 +132,10 @@ def test_half_precision_has_no_infinite_loss(rng):
     assert np.isfinite(float(loss))
 
 
-def test_the_teacher_is_a_moving_average_of_the_student(rng):
-    made = learner()
+@pytest.mark.parametrize("policy", ["off", "mixed_float16", "mixed_bfloat16"])
+def test_the_teacher_is_a_moving_average_of_the_student(rng, policy):
+    with precision(policy):
+        made = learner()
     student, teacher = made.student, made.teacher
     for one, other in zip(student.get_weights(), teacher.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)  # its own seed, but the student's weights
@@ -148,6 +151,9 @@ def test_the_teacher_is_a_moving_average_of_the_student(rng):
         for value, found in zip(expected, teacher.get_weights(), strict=True):
             np.testing.assert_allclose(found, value, atol=1e-6)
     assert float(made.taught) == 14
+    made.taught.assign(4096)  # in half precision 4097 is 4096
+    made(features(rng), training=True)
+    assert float(made.taught) == 4097
 
 
 def test_nothing_moves_where_nothing_is_learnt(rng):

@@ -13,7 +13,7 @@ from utils.errors import DataError, UserError
 
 def test_folders_are_searched_for_audio(tmp_path):
     (tmp_path / "deep").mkdir()
-    for name in ("b.WAV", "a.mp3", "notes.txt", "deep/c.flac"):
+    for name in ("b.WAV", "a.mp3", "._a.mp3", "notes.txt", "deep/c.flac"):
         (tmp_path / name).touch()
     found = [path.relative_to(tmp_path) for path in fetch.audio_files([tmp_path])]
     assert found == [Path("a.mp3"), Path("b.WAV"), Path("deep/c.flac")]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from utils.audio.reading import read_channels
+from utils.audio.reading import check_file, read_channels
 from utils.audio.stretches import read_facts
 from utils.errors import AudioError
 from utils.files import digest, writing
@@ -19,6 +19,8 @@ Progress = Callable[[int, int], None]
 
 DIRECT = (".wav", ".flac", ".aif", ".aiff", ".w64")
 _DIGITS = 24
+_VERSION = 2  # of what is written, for files that an earlier version made
+_LARGEST_WAV = 2**32 - 2**12  # bytes of samples, with room for the header
 
 
 def at_rate(
@@ -50,8 +52,10 @@ def at_rate(
     files = list(dict.fromkeys(paths))
 
     def readable(path: Path) -> Path:
-        direct = path.suffix.lower() in DIRECT and read_facts(path).sample_rate == sample_rate
-        return path if direct else _copied(path, sample_rate, channels, folder)
+        if path.suffix.lower() not in DIRECT or read_facts(path).sample_rate != sample_rate:
+            return _copied(path, sample_rate, channels, folder)
+        check_file(path)  # a stretch of what is cut off would be silence
+        return path
 
     found: dict[Path, Path] = {}
     with ThreadPoolExecutor(cpu_count()) as threads:  # decoders release the GIL
@@ -74,13 +78,20 @@ def _copied(path: Path, sample_rate: int, channels: int, folder: Path) -> Path:
         state = path.stat()
     except OSError as error:
         raise AudioError(f"{path}: cannot be opened ({error.strerror}).") from error
-    known = [str(path.absolute()), state.st_size, state.st_mtime_ns, sample_rate, channels]
+    asked = [_VERSION, sample_rate, channels]
+    known = [*asked, str(path.absolute()), state.st_size, state.st_mtime_ns]
     copy = folder / f"{digest(known, length=_DIGITS)}.wav"
     if not copy.exists():
         samples = read_channels(path, sample_rate=sample_rate, channels=channels)
         beside = copy.with_name(f".{os.getpid()}.{copy.name}")
+        kind = "WAV" if samples.nbytes < _LARGEST_WAV else "RF64"
         with writing(copy):
             folder.mkdir(parents=True, exist_ok=True)
-            soundfile.write(beside, samples, sample_rate, subtype="FLOAT")
-            beside.replace(copy)
+            try:
+                soundfile.write(beside, samples, sample_rate, subtype="FLOAT", format=kind)
+                beside.replace(copy)
+            except (soundfile.SoundFileError, AssertionError) as error:  # of a full disk
+                raise OSError(str(error) or "fewer samples were written than given") from error
+            finally:
+                beside.unlink(missing_ok=True)
     return copy

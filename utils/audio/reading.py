@@ -13,10 +13,12 @@ if TYPE_CHECKING:
     import soundfile
 
 MP3_FRAME = 1152  # samples; an MP3 header may promise one frame more than there is
+_NO_LENGTH = 2**62  # samples; libsndfile gives more for a FLAC that was written to a pipe
 _MARGIN_SECONDS = 0.1  # read beyond a time limit, so that the resampler's filter sees what follows
 _UNKNOWN_SIZE = (
     0x7FFF_0000  # chunk sizes from here on are placeholders of programs writing to a pipe
 )
+_MP3_FRAME_BYTES = 2_881  # of the longest frame
 _OGG_PAGE = 65_307  # bytes of the longest page
 _PLAIN_WAV = struct.Struct("<4s4x8s8xI4xH2x4sI")
 """Wav of one chunk each: RIFF, WAVEfmt, hertz, bytes of a frame, data, its size."""
@@ -120,7 +122,51 @@ def read_header(path: str | os.PathLike[str]) -> tuple[int, int]:
         header = soundfile.info(path)
     except (soundfile.SoundFileError, TypeError) as error:  # TypeError: headerless .raw
         raise no_audio(path, error) from error
-    return header.samplerate, header.frames
+    return header.samplerate, require_length(header.frames, path)
+
+
+def require_length(told: int, path: Path) -> int:
+    """Samples of a file by libsndfile's count, which cannot read a FLAC that does not state them.
+
+    Args:
+        told: libsndfile's number, a huge one for such a file.
+        path: the file.
+
+    Raises:
+        AudioError: for a FLAC as programs write it to a pipe.
+    """
+    if told >= _NO_LENGTH:
+        raise AudioError(
+            f"{path}: states no length, as a FLAC that was written to a pipe; convert it into a "
+            "file (ffmpeg -i OLD.flac NEW.flac)."
+        )
+    return told
+
+
+def stated_frames(stream: "soundfile.SoundFile", path: Path) -> int | None:
+    """Samples that a file's header states; None where it states none.
+
+    Of an MP3 without a Xing frame libsndfile guesses the number from the file's size.
+
+    Args:
+        stream: the open file.
+        path: of it.
+    """
+    if stream.format == "MP3" and not _has_xing_frame(path):
+        return None
+    return require_length(stream.frames, path)
+
+
+def _has_xing_frame(path: Path) -> bool:
+    """Whether the first frame of an MP3, behind its ID3 tags, tells the number of frames."""
+    with path.open("rb") as stream:
+        place = 0
+        while (head := stream.read(10))[:3] == b"ID3" and len(head) == 10:
+            place += 10 + sum(byte << 7 * power for power, byte in enumerate(reversed(head[6:])))
+            stream.seek(place)
+        stream.seek(place)
+        first = stream.read(_MP3_FRAME_BYTES)
+    return b"Xing" in first or b"Info" in first or b"VBRI" in first
 
 
 def as_channels(samples: np.ndarray, channels: int) -> np.ndarray:
@@ -254,10 +300,10 @@ def _frames_to_read(rate: int, sample_rate: int, seconds: float | None) -> int:
 
 def _read_frames(stream: "soundfile.SoundFile", wanted: int, path: Path) -> np.ndarray:
     """Read (frames, channels); fewer frames than promised are an error."""
-    promised = stream.frames if wanted < 0 else min(stream.frames, wanted)
+    stated = stated_frames(stream, path)
     frames = stream.read(wanted, dtype="float32", always_2d=True)
-    tolerance = MP3_FRAME if stream.format == "MP3" else 0
-    if len(frames) < promised - tolerance:
+    promised = min(stated or 0, wanted) if wanted >= 0 else stated or 0
+    if len(frames) < promised - (MP3_FRAME if stream.format == "MP3" else 0):
         raise AudioError(
             f"{path}: is cut off (its header promises {promised} samples, {len(frames)} can be "
             "read); replace it."

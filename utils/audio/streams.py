@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from utils.audio.reading import MP3_FRAME, as_channels, check_file, no_audio
+from utils.audio.reading import MP3_FRAME, as_channels, check_file, no_audio, stated_frames
 from utils.errors import AudioError
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def recut(blocks: Iterable[np.ndarray], length: int) -> Iterator[np.ndarray]:
 
 def _frames(stream: "soundfile.SoundFile", block: int, path: Path) -> Iterator[np.ndarray]:
     """Blocks (n, channels of the file) as they are read, checked."""
-    done = 0
+    done, stated = 0, stated_frames(stream, path) or 0
     while len(found := _read(stream, block, path)):
         finite = np.isfinite(found).all(axis=1)
         if not finite.all():
@@ -179,9 +179,9 @@ def _frames(stream: "soundfile.SoundFile", block: int, path: Path) -> Iterator[n
         yield found
     if not done:
         raise AudioError(f"{path}: holds no samples; replace it.")
-    if done < stream.frames - (MP3_FRAME if stream.format == "MP3" else 0):
+    if done < stated - (MP3_FRAME if stream.format == "MP3" else 0):
         raise AudioError(
-            f"{path}: is cut off (its header promises {stream.frames} samples, {done} can be "
+            f"{path}: is cut off (its header promises {stated} samples, {done} can be "
             "read); replace it."
         )
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from utils.audio.reading import as_channels, no_audio
+from utils.audio.reading import as_channels, no_audio, require_length
 from utils.errors import AudioError
 
 
@@ -41,7 +41,7 @@ def read_facts(path: str | os.PathLike[str]) -> Facts:
         raise no_audio(path, error) from error
     if not header.frames:
         raise AudioError(f"{path}: holds no samples; replace it.")
-    return Facts(header.samplerate, header.frames, header.channels)
+    return Facts(header.samplerate, require_length(header.frames, path), header.channels)
 
 
 def read_stretch(

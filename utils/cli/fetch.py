@@ -51,14 +51,18 @@ def demo_data(console: "Console", folder: Path, make: Callable[..., Path]) -> Pa
 
 
 def audio_files(paths: Sequence[Path]) -> Iterator[Path]:
-    """Files as they are, and every audio file below folders.
+    """Files as they are, and every audio file below folders, but for hidden ones.
 
     Raises:
         UserError: for a path that is not there, and a folder without audio.
     """
     for path in paths:
         if path.is_dir():
-            found = [f for f in sorted(path.rglob("*")) if f.suffix.lower() in AUDIO_SUFFIXES]
+            found = [
+                file
+                for file in sorted(path.rglob("*"))
+                if file.suffix.lower() in AUDIO_SUFFIXES and not file.name.startswith(".")
+            ]
             if not found:
                 kinds = ", ".join(sorted(AUDIO_SUFFIXES))
                 raise UserError(f"{path}: holds no audio files ({kinds}).")

@@ -36,6 +36,9 @@ One that is null decides nothing.
 """
 AFTER_TRAINING = ("compression", "export")
 """Those of them that have no say in the training."""
+JUDGING = ("evaluation", "postprocess", "separation")
+"""Sections that change what a trained network scores, and nothing of the network."""
+_OF_SAFETY = {"checkpoint_epochs"}  # keys of training that decide nothing of the network
 _OF_DATA = {"dataset", "audio", "segments"}  # sections that decide what is loaded
 
 
@@ -286,7 +289,9 @@ class Runs:
 def determining(resolved: "Resolved") -> dict[str, Any]:
     """What decides the folder of a run: what is trained and exported."""
     parameters = resolved.parameters()
-    return {key: parameters[key] for key in DETERMINING if parameters[key] is not None}
+    found = {key: parameters[key] for key in DETERMINING if parameters[key] is not None}
+    kept = {key: value for key, value in found["training"].items() if key not in _OF_SAFETY}
+    return found | {"training": kept}
 
 
 def stated(resolved: "Resolved") -> dict[str, Any]:

@@ -1,18 +1,20 @@
 """The runs that a study asks for, and what their folders tell of them."""
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from utils.cli.runs import JUDGING
 from utils.config.export_section import LimitSettings
+from utils.config.nodes import read_yaml
 from utils.config.places import nearest_or_all
 from utils.errors import ConfigError
 from utils.experiment.compressing import networks
 from utils.experiment.records import read_best_epoch, read_history
 from utils.report.study import StudyRun, cost_of, overall_scores
-from utils.run import DIVERGED, STAGES, TRAINING, record_of
+from utils.run import DIVERGED, PARAMETERS, STAGES, TRAINING, record_of
 from utils.training.steps import NAME, read_steps
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ class Asked:
         limits: by which it is judged; bytes and scores are told of the file that they name.
         step: the last of its compression, whose network is judged; "" without any.
         training: identity of its training, which runs that differ after it share.
+        judging: what decides its scores besides, as its parameters.yaml tells it.
     """
 
     arm: str
@@ -51,6 +54,7 @@ class Asked:
     limits: LimitSettings = field(default_factory=LimitSettings, hash=False)
     step: str = ""
     training: str = ""
+    judging: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @property
     def is_search(self) -> bool:
@@ -80,8 +84,19 @@ class Asked:
     @property
     def is_over(self) -> bool:
         """Whether nothing is left to do."""
-        done = self.is_trained and (not self.whole or (self.folder / "results.json").exists())
+        done = self.is_trained and (not self.whole or self._is_judged)
         return done or self.has_diverged
+
+    @property
+    def _is_judged(self) -> bool:
+        """Whether there are results, of the settings that are asked for now."""
+        results, told = self.folder / "results.json", self.folder / PARAMETERS
+        if not (results.exists() and told.exists()):
+            return False
+        if results.stat().st_mtime_ns < told.stat().st_mtime_ns:  # begun again, not finished
+            return False
+        parameters = read_yaml(told)
+        return all(parameters.get(name) == value for name, value in self.judging.items())
 
     def forget(self) -> None:
         """Remove what says that something is over; the rest goes with the run that starts anew."""
@@ -192,6 +207,7 @@ def asked_run(
         limits=resolved.settings.limits,
         step=last_step(resolved),
         training=training,
+        judging={name: told for name in JUDGING if (told := resolved.parameters().get(name))},
     )
 
 

@@ -53,8 +53,10 @@ def _same(size: int, stride: int, window: int, dilation: int) -> tuple[int, int]
     return lacking // 2, lacking - lacking // 2
 
 
-def fully_connected(_: Operator, x: Any, kernel: Any, bias: Any = 0.0) -> Any:
-    """Dense layer with a kernel (units, inputs)."""
+def fully_connected(op: Operator, x: Any, kernel: Any, bias: Any = 0.0) -> Any:
+    """Dense layer with a kernel (units, inputs), which may take a map of one place as a row."""
+    if not op.options.keepNumDims:
+        x = tf.reshape(x, [-1, kernel.shape[1]])
     return tf.linalg.matmul(x, kernel, transpose_b=True) + bias
 
 

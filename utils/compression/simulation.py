@@ -158,10 +158,18 @@ def operand_limits(weights: Any) -> tuple[Any, Any]:
 
 
 def trained(graph: Graph) -> dict[int, np.ndarray]:
-    """Constants that a training changes, by place: weights, biases, operands of several numbers."""
+    """Constants that a training changes, by place: weights, biases, operands of several numbers.
+
+    A bias of one number is one of them too: its scale is that of input and weights, which change.
+    """
     places = sorted({place for op in graph.operators for place in op.inputs if place >= 0})
     known = {place: graph.tensors[place].exact for place in places}
-    return {place: exact for place, exact in known.items() if exact is not None and exact.size > 1}
+    of_layers = {place for op in graph.operators if op.kind in BIASED for place in op.inputs[1:]}
+    return {
+        place: exact
+        for place, exact in known.items()
+        if exact is not None and (exact.size > 1 or place in of_layers)
+    }
 
 
 def kernel_places(graph: Graph) -> set[int]:

@@ -39,6 +39,12 @@ def merge(base: MarkedDict, over: MarkedDict, path: tuple[str, ...] = ()) -> Mar
     return merged
 
 
+def names_network(differences: Mapping[str, Any]) -> bool:
+    """Whether differences say which network it is: those of its constants come after them."""
+    model = differences.get(*_NETWORK)
+    return isinstance(model, Mapping) and not {"use", "layers"}.isdisjoint(model)
+
+
 def _laid(base: Any, over: Any, path: tuple[str, ...]) -> Any:
     if isinstance(base, MarkedDict) and isinstance(over, MarkedDict):
         return merge(base, over, path)

@@ -107,6 +107,12 @@ class ModelSettings(Section):
     )
 
 
+_BETTER: dict[str, tuple[str, ...]] = {  # which way metrics of these endings are better
+    "max": ("accuracy", "auc", "f1", "psds", "improvement", "epoch"),
+    "min": ("loss", "divergence", "error"),
+}
+
+
 class SelectSettings(Section):
     """Which epoch's weights are kept."""
 
@@ -118,6 +124,17 @@ class SelectSettings(Section):
     after_epoch: Annotated[int, Field(ge=0)] = Field(
         51, description="only epochs after this one (counted from 1) compete; 0: all compete"
     )
+
+    @model_validator(mode="after")
+    def _keeps_the_best(self) -> "SelectSettings":
+        """Refuse to keep the worst epoch, as where a metric is changed and its mode is not."""
+        for mode, endings in _BETTER.items():
+            if mode != self.mode and self.metric.endswith(endings):
+                which = "high" if mode == "max" else "low"
+                raise misplaced(
+                    "training.select.mode", f"{self.metric} is better {which}; set it to {mode}"
+                )
+        return self
 
 
 class ScheduleSettings(Section):

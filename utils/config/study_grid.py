@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from utils.config.merge import merge
+from utils.config.merge import merge, names_network
 from utils.config.places import (
     Mark,
     MarkedDict,
@@ -75,7 +75,7 @@ def with_grid(section: MarkedDict) -> MarkedDict:
                 .at(written, name)
                 .error(f"the arm '{name}' is made by study.grid too; name one of them otherwise.")
             )
-        for one in choices:
+        for one in sorted(choices, key=lambda one: not names_network(one.differences)):
             differences = merge(differences, one.differences)
         arms.put(name, differences, choices[-1].mark)
     whole = without(section)

@@ -96,6 +96,11 @@ def load(
             f"dataset.subset: only the tau_urban data sets have lists of {settings.subset} % of "
             "their training clips; leave it out."
         )
+    if not settings.published_folds and settings.name not in ("csv", *PRESETS):
+        raise DataError(
+            f"dataset.published_folds: a '{settings.name}' set has none that could be drawn anew; "
+            "leave it out."
+        )
     offered = {"audio": audio, "cache": cache}
     needed = {need: offered[need] for need in loader.needs}
     return loader.read(settings, root=root, folds=folds, name=name or settings.name, **needed)

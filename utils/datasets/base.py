@@ -107,6 +107,8 @@ class DataSet:
             mixed afresh in each epoch; None: training clips are used as they are.
         test_is_closed: whether the challenge lets no network learn the test clips, not even the one
             that is handed in.
+        have_more: whether mixtures may have something besides their stems, such as noise or stems
+            that belong to no class.
         missing: names of clips that the data set lists and that are not there, where it may lack
             some; the notes count them.
     """
@@ -120,6 +122,7 @@ class DataSet:
     mixing: MixingSettings | None = None
     speakers: SpeakerSettings | None = None
     test_is_closed: bool = False
+    have_more: bool = False
     missing: tuple[str, ...] = ()
 
     @cached_property

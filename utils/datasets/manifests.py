@@ -110,7 +110,7 @@ def load_svoice(settings: DatasetSettings, *, root: Path, folds: int | None, nam
         )
     notes += _shared(clips, {part: lists.folder.name for part, lists in parts.items()})
     fold = Fold("fold1", clips["train"], clips["validation"], clips["test"])
-    return DataSet(name, class_names(number), (fold,), tuple(notes))
+    return DataSet(name, class_names(number), (fold,), tuple(notes), have_more=True)
 
 
 def _refuse_unread(asked: SpeakerSettings) -> None:

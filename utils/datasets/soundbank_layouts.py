@@ -13,7 +13,7 @@ from utils.config.schema import AudioSettings, DatasetSettings
 from utils.datasets.base import Clip, DataSet
 from utils.datasets.csv_set import load_csv
 from utils.datasets.layout import SUFFIXES, audio_below, reading
-from utils.datasets.soundbank import UNDIVIDED, Pool, Sound, once
+from utils.datasets.soundbank import UNDIVIDED, Pool, Sound
 from utils.datasets.urban import PRESETS, load_preset
 from utils.errors import DataError
 
@@ -34,7 +34,8 @@ def find_folders(root: Path) -> dict[str, Pool]:
         Pools by name; a single one is named :data:`UNDIVIDED`.
 
     Raises:
-        DataError: when there is no such folder, or a class folder without audio.
+        DataError: when there is no such folder, a class folder without audio, or sounds for test
+            and none for validation.
     """
     for folder in (root, root / "soundbank"):
         if (folder / "foreground").is_dir():
@@ -51,7 +52,14 @@ def find_folders(root: Path) -> dict[str, Pool]:
             " folder of audio for each class; name a soundbank, or tell by --set which data set"
             " this is."
         )
-    return found if "validation" in found else {UNDIVIDED: _joined(found)}
+    if "validation" in found:
+        return found
+    if "test" in found:
+        raise DataError(
+            f"{root}: has sounds for training and for test (audio/eval/soundbank/) and none for "
+            "validation; add audio/validation/soundbank/, or name audio/train alone."
+        )
+    return {UNDIVIDED: found["train"]}
 
 
 def find_backgrounds(folder: Path) -> tuple[Sound, ...]:
@@ -152,13 +160,6 @@ def _name(path: Path, root: Path) -> str:
 
 def _sorted(sounds: Iterable[Sound]) -> tuple[Sound, ...]:
     return tuple(sorted(sounds, key=lambda sound: sound.name))
-
-
-def _joined(pools: Mapping[str, Pool]) -> Pool:
-    return Pool(
-        once(pool.sounds for pool in pools.values()),
-        once(pool.backgrounds for pool in pools.values()),
-    )
 
 
 def _fold_numbers(

@@ -142,7 +142,14 @@ class Ensemble:
         folds = any("per_fold" in member.results.scores for member in self.members)
         where = "out of fold" if folds else "to the validation clips"
         told = f"Weights of the ensemble, fitted {where}: {', '.join(shares)}."
-        return (told, *(("Its scores by fold are of the clips that chose these.",) * folds))
+        if not folds:
+            return (told,)
+        all_fitted = all(
+            member.predictions["test"].names == member.predictions["out_of_fold"].names
+            for member in self.members
+        )
+        which = "All of its scores" if all_fitted else "Its scores by fold"
+        return told, f"{which} are of the clips that chose these."
 
 
 def keep(folder: Path, parts: dict[str, Predictions]) -> None:

@@ -217,6 +217,8 @@ class Learning:
         prepare_training, _ = self.preparations(normaliser)
         memory_gb, seed = self.job.settings.pipeline.memory_gb, self.job.settings.seed
         teachers = self.teachers
+        if isinstance(self.source, pipeline.Source):
+            training.require_devices(settings, clips=len(self.source.rows))
         trained = training.fit(
             build if teachers is None else teachers.taking(build),
             lambda first_epoch: pipeline.training_batches(

@@ -97,7 +97,7 @@ class SeparationExperiment:
             self.learning.batches,
             training.Judge(COLUMNS, SeparationJudge(self.learning)),
             steps=self.learning.steps,
-            settings=settings.training,
+            settings=settings.training.model_copy(update={"strategy": "single"}),
             folder=self.folder,
             seed=settings.seed,
             inputs=self.learning.key,

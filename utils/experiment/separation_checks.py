@@ -48,6 +48,10 @@ def check_separation(job: Job) -> tuple[Heard, Heard]:
     if job.data.speakers is not None:
         told = "has no effect where speakers are mixed afresh; leave it out."
         refuse(settings, OF_STRETCHES, told)
+    if settings.training.strategy == "mirrored":
+        raise ConfigError(
+            "training.strategy: networks that separate train on one device; take single."
+        )
     heard = heard_by(settings.audio, settings.features)
     if not isinstance(heard, Magnitudes):
         refuse(settings, OF_MASKS, "is for networks that hear magnitudes; leave it out.")

@@ -92,6 +92,7 @@ class SeparationLearning:
             samples=self.heard.n_samples,
             channels=self.heard.channels,
             settings=self.job.settings.segments,
+            have_more=self.job.data.have_more,
         )
 
     def _voices(self, settings: SpeakerSettings) -> pipeline.Voices:

@@ -10,7 +10,7 @@ from utils import export, inference
 from utils.config.schema import Settings
 from utils.config.submission_section import SubmissionSettings
 from utils.datasets import Clip, load_evaluation
-from utils.datasets.tau import EDITIONS
+from utils.datasets.tau import EDITIONS, SCENES
 from utils.errors import ConfigError, DataError
 from utils.evaluation import package, submission, validator, write_system_output
 from utils.evaluation.submission_forms import Form, form_of
@@ -94,6 +94,11 @@ def _evaluation_clips(job: Job, form: Form) -> tuple[Clip, ...]:
             "neither in it nor beside it; download that evaluation set, or change submission.year."
         )
     clips = load_evaluation(job.settings.dataset, root=root or job.root, known=job.data.clips)
+    if is_official and set(job.data.classes) == set(SCENES) and job.data.classes != SCENES:
+        raise ConfigError(
+            "dataset.classes: the challenge has its scenes in the order of their names; leave it "
+            "out for -m eval."
+        )
     if is_official and len(clips) != form.clips:
         raise DataError(
             f"{root or job.root}: lists {len(clips):,} evaluation clips, but the form of "

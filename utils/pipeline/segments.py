@@ -79,7 +79,8 @@ class Segments:
     """Random stretches of songs with their stems.
 
     Every song is as likely as any other, every start in it too. A stretch is the mixture as the
-    song has it; where stems change their level or come from several songs, it is their sum.
+    song has it; where stems change their level or come from several songs, it is their sum, and
+    what the song of the first stem has besides its stems.
 
     Attributes:
         tracks: the songs, all of one rate.
@@ -87,6 +88,7 @@ class Segments:
         channels: 1 or 2.
         settings: how many an epoch has, and what is changed.
         stretches: reads the files.
+        have_more: whether mixtures have something besides their stems.
     """
 
     tracks: tuple[Track, ...]
@@ -94,6 +96,7 @@ class Segments:
     channels: int
     settings: SegmentSettings
     stretches: Stretches | None = None
+    have_more: bool = False
 
     @property
     def per_epoch(self) -> int:
@@ -146,7 +149,14 @@ class Segments:
             (song, start) = places[0]
             return self._read(self.tracks[song].mixture, start, self.samples), stems
         stems *= (10.0 ** (gains_db / 20.0)).astype(np.float32)[:, np.newaxis, np.newaxis]
-        return stems.sum(axis=0), stems
+        mixture = stems.sum(axis=0)
+        return (mixture + self._rest(*places[0]) if self.have_more else mixture), stems
+
+    def _rest(self, song: int, start: int) -> np.ndarray:
+        """What a song has besides its stems."""
+        track = self.tracks[song]
+        known = sum(self._read.sum(stem, start, self.samples) for stem in track.stems)
+        return self._read(track.mixture, start, self.samples) - known
 
     def _start(self, rng: np.random.Generator, track: Track) -> int:
         """Where a stretch begins; a song that is shorter stands somewhere in it."""

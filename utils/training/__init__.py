@@ -7,6 +7,7 @@ from utils.training.compiling import (
     selection_note,
     stopping_note,
 )
+from utils.training.devices import require_devices
 from utils.training.loop import Judge, Trained, fit
 from utils.training.steps import DivergedError
 
@@ -17,6 +18,7 @@ __all__ = [
     "check",
     "compile_model",
     "fit",
+    "require_devices",
     "scores_of",
     "selection_note",
     "stopping_note",

@@ -11,7 +11,7 @@ from models import separation_losses
 from utils.config.schema import ScheduleSettings, TrainingSettings
 from utils.errors import ConfigError
 from utils.targets import TargetKind
-from utils.training.devices import use_xla
+from utils.training.devices import require_devices, use_xla
 from utils.training.schedule import make_schedule
 
 if TYPE_CHECKING:
@@ -76,6 +76,8 @@ def check(
 ) -> None:
     """Compile a network and take one step of nothing, so that no mistake waits for the audio.
 
+    Whether the devices can train as asked is looked at as well.
+
     Args:
         model: a freshly built network; it is not to be used afterwards.
         settings: the section ``training``.
@@ -84,8 +86,9 @@ def check(
 
     Raises:
         ConfigError: when the output is not one row of values a clip, or loss, metrics and output do
-            not fit together.
+            not fit together, or as :func:`~utils.training.devices.require_devices`.
     """
+    require_devices(settings)
     shapes = [tuple(output.shape[1:]) for output in model.outputs]
     if shapes != [(classes,)]:
         raise ConfigError(

@@ -15,8 +15,8 @@ from utils.run import CHECKPOINT
 from utils.training import checkpoint
 from utils.training.average import WeightAverage
 from utils.training.compiling import compile_model, first_rate, make_metrics
-from utils.training.devices import check_devices, device_strategy, precision
-from utils.training.steps import NAME, Meter, StepLog, metered, require_loggable
+from utils.training.devices import precision, require_devices
+from utils.training.steps import NAME, Meter, StepLog, metered
 
 if TYPE_CHECKING:
     import keras
@@ -99,10 +99,7 @@ def fit(
     import keras
 
     keras.utils.set_random_seed(seed)
-    strategy = device_strategy(settings.strategy)
-    check_devices(settings, strategy.num_replicas_in_sync)
-    if settings.log_steps:
-        require_loggable(strategy.num_replicas_in_sync)
+    strategy = require_devices(settings)
     state_file = folder / CHECKPOINT
     with precision(settings.mixed_precision), strategy.scope():
         judged = validation.columns if isinstance(validation, Judge) else ()

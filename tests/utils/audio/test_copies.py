@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from utils.audio import at_rate, copies, read_channels, read_facts
-from utils.errors import AudioError
+from utils.errors import AudioError, UserError
 
 
 @pytest.fixture
@@ -49,6 +49,34 @@ def test_copies_are_made_once_and_again_for_another_file(files, tmp_path):
     assert first.stat().st_mtime_ns == state
     soundfile.write(files["other.flac"], np.zeros(500) + 0.1, 16000)
     assert at_rate([files["other.flac"]], **options)[files["other.flac"]] != first
+
+
+def test_a_file_that_is_cut_off_is_refused_where_it_lies(files, tmp_path):
+    """A stretch behind its end would be read as silence."""
+    whole = files["right.wav"].read_bytes()
+    files["right.wav"].write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(AudioError, match=r"right\.wav: is cut off"):
+        at_rate([files["right.wav"]], sample_rate=8000, channels=1, folder=tmp_path / "cache")
+
+
+@pytest.mark.parametrize("error", [soundfile.SoundFileError("disk full"), AssertionError()])
+def test_a_full_disk_is_a_sentence_and_leaves_nothing(files, tmp_path, monkeypatch, error):
+    def fail(path, *_, **__):
+        path.write_bytes(b"a part")
+        raise error
+
+    monkeypatch.setattr(soundfile, "write", fail)
+    with pytest.raises(UserError, match="cannot be written"):
+        at_rate([files["other.flac"]], sample_rate=8000, channels=1, folder=tmp_path / "cache")
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_copies_too_long_for_a_wav_have_long_headers(files, tmp_path, monkeypatch):
+    monkeypatch.setattr(copies, "_LARGEST_WAV", 1000)
+    options = {"sample_rate": 8000, "channels": 1, "folder": tmp_path / "cache"}
+    copy = at_rate([files["other.flac"]], **options)[files["other.flac"]]
+    assert copy.read_bytes()[:4] == b"RF64"
+    assert read_facts(copy).frames == 8000
 
 
 def test_as_many_files_at_a_time_as_cores_may_be_used(files, tmp_path, monkeypatch):

@@ -8,10 +8,11 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from utils.audio import fit_length, read_audio, read_header
+from utils.audio import fit_length, read_audio, read_blocks, read_facts, read_header
 from utils.errors import AudioError
 
 RATE = 44_100
+ONE_CHANNEL = {"sample_rate": RATE, "channels": 1, "block": 5000}
 
 
 def tone(rate: int, seconds: float = 0.5, hz: float = 1000.0) -> np.ndarray:
@@ -130,6 +131,37 @@ def test_wav_written_to_a_pipe_has_no_size_and_is_read(tmp_path, noise, sizes, c
     path.write_bytes(content)
     assert read_audio(path, sample_rate=RATE).shape == noise.shape
     assert read_header(path) == (RATE, len(noise))
+
+
+def test_flac_written_to_a_pipe_is_refused_in_a_sentence(tmp_path, noise):
+    """Its header has 0 where the length belongs; libsndfile opens it and cannot read it."""
+    path = tmp_path / "piped.flac"
+    soundfile.write(path, noise, RATE, subtype="PCM_16")
+    content = bytearray(path.read_bytes())
+    content[21] &= 0xF0  # the last 36 bits of rate, channels, width and length
+    content[22:26] = bytes(4)
+    path.write_bytes(content)
+    assert "states no length" in refused(path)
+    for read in (read_header, read_facts, lambda path: list(read_blocks(path, **ONE_CHANNEL))):
+        with pytest.raises(AudioError, match=r"piped\.flac: states no length"):
+            read(path)
+
+
+def test_an_mp3_whose_length_is_a_guess_is_not_cut_off(tmp_path):
+    """Without its first frame, which tells the length; it begins with silence, in few bytes."""
+    rng = np.random.default_rng(0)
+    noise = 0.5 * rng.uniform(-1, 1, 3 * RATE)
+    samples = np.concatenate([np.zeros(RATE // 2), noise]).astype(np.float32)
+    path = tmp_path / "guessed.mp3"
+    soundfile.write(path, samples, RATE, bitrate_mode="VARIABLE")
+    content = path.read_bytes()
+    first, second = (content.find(content[:2], place) for place in (0, 4))
+    assert b"Xing" in content[first:second]
+    path.write_bytes(content[second:])
+    assert soundfile.info(path).frames > 1.1 * len(samples)
+    assert abs(len(read_audio(path, sample_rate=RATE)) - len(samples)) < 3 * 1152
+    blocks = list(read_blocks(path, **ONE_CHANNEL))
+    assert abs(sum(map(len, blocks)) - len(samples)) < 3 * 1152
 
 
 @pytest.mark.parametrize("kind", ["WAV", "WAVEX", "RF64", "FLAC", "OGG", "AIFF"])

@@ -66,6 +66,7 @@ if asked["log"]:
 time.sleep(asked["late"])
 (folder / "stages.json").write_text(json.dumps({"training": {"seconds": 2.5}}))
 if asked["whole"]:
+    (folder / "parameters.yaml").write_text(asked["parameters"])
     (folder / "results.json").write_text(asked["results"])
 threads = os.environ.get("TF_NUM_INTRAOP_THREADS")
 with (marks / "made.jsonl").open("a") as stream:
@@ -102,6 +103,7 @@ class Toy:
         }
         told |= {"folder": str(asked.folder), "marks": str(self.folder), "rate": asked.rate}
         told["results"] = self.results(asked.set_id, asked.seed)
+        told["parameters"] = json.dumps(asked.judging)  # which is YAML too
         return [sys.executable, "-S", "-c", STUB, json.dumps(told | self.behaviour)]
 
     def results(self, set_id, seed) -> str:

@@ -1,12 +1,16 @@
 """What the folder of a study's run tells: of a compressed network its last step."""
 
+import os
+from dataclasses import replace
+
 import pytest
 
 from utils.cli.study_runs import Asked
 from utils.experiment.records import write_best_epoch
-from utils.files import write_json
+from utils.files import write_json, write_text
 from utils.report.study_arms import StudyArm
 from utils.report.study_statistics import Spread
+from utils.run import as_yaml
 
 FIRST, CUT, SPARSE = (0.9, 0.95), (0.5, 0.6, 0.55), (0.7, 0.65, 0.4)
 
@@ -54,6 +58,24 @@ def test_other_runs_are_judged_by_their_curves(compressed, tmp_path):
     assert outcome(short).best("max") == (0.95, 2)  # it ends before its compression
     (tmp_path / "fold2/zeros/training.json").unlink()
     assert outcome(compressed).kept is None
+
+
+def test_a_run_with_results_of_other_settings_is_not_over(tmp_path):
+    """What is judged otherwise is judged anew; the training is found."""
+    trained(tmp_path, FIRST, 2)
+    write_json(tmp_path / "stages.json", {"training": {"seconds": 1.0}})
+    told = {"evaluation": {"bootstrap": 3, "shifts_seconds": [0.0]}}
+    asked = Asked("dense", 0.1, 0, "s/dense", tmp_path, ("",), 2, judging=told)
+    assert asked.is_trained
+    assert not asked.is_over
+    write_text(tmp_path / "parameters.yaml", as_yaml({"seed": 0, **told}))
+    write_json(tmp_path / "results.json", {})
+    assert asked.is_over
+    other = replace(asked, judging={"evaluation": {"bootstrap": 3, "shifts_seconds": [0.1]}})
+    assert not other.is_over
+    now = (tmp_path / "results.json").stat().st_mtime
+    os.utime(tmp_path / "parameters.yaml", (now + 1, now + 1))  # begun again and not finished
+    assert not asked.is_over
 
 
 def test_a_step_may_diverge(compressed, tmp_path):

@@ -6,7 +6,9 @@ import pytest
 
 from utils import backend, datasets
 from utils.cli import Script, main
+from utils.cli.runs import determining
 from utils.cli.study_runs import Asked, next_to_start
+from utils.config import load
 from utils.datasets import Clip, DataSet, Fold
 from utils.files import write_json
 from utils.report.results import Results, write_results
@@ -104,3 +106,13 @@ def test_a_run_waits_for_a_training_that_it_shares(tmp_path):
         (folder / "history.csv").write_text("epoch,loss")
         write_json(folder / "stages.json", {"training": {"seconds": 1.0}})
         assert start([a2], [a1, b1]) == there
+
+
+def test_how_often_state_is_saved_makes_no_other_run(tmp_path):
+    (tmp_path / "task.yaml").write_text(SETS)
+    catalogue = load(tmp_path / "task.yaml")
+    plain, rarely, longer = (
+        determining(catalogue.resolve("toy", overrides=[f"training.{text}"]))
+        for text in ("checkpoint_epochs=1", "checkpoint_epochs=5", "epochs=5")
+    )
+    assert plain == rarely != longer

@@ -168,6 +168,31 @@ def test_biases_that_were_equal_are_trained_apart(tmp_path, rng):
     assert np.mean(found == 0) > KERNELS
 
 
+def test_a_bias_of_one_number_follows_the_scales_it_is_added_at(tmp_path, rng):
+    """A gate of one channel, and a dense layer that takes a map of one place as a row."""
+    import keras
+    from keras import layers
+
+    keras.utils.set_random_seed(7)
+    clip = keras.Input(SHAPE)
+    x = layers.Conv2D(4, 3, strides=4, padding="same", activation="relu")(clip)
+    gate = layers.Conv2D(1, 1, activation="sigmoid", name="gate", bias_initializer="ones")(x)
+    x = layers.AveragePooling2D((4, 3))(layers.Multiply()([x, gate]))
+    x = layers.Dense(1, bias_initializer="ones")(layers.Flatten()(x))
+    model = keras.Model(clip, layers.Dense(CLASSES, activation="softmax")(x))
+    int8, float32 = exported(model, tmp_path)
+    simulation = Simulation(Graph.of(int8, float32))
+    assert simulation(clips(3)).shape == (3, CLASSES)
+    for op in simulation.graph.operators:
+        if op.kind in ("CONV_2D", "FULLY_CONNECTED"):
+            kernel = simulation.constants[op.inputs[1]]
+            kernel.assign(2.0 * kernel)
+    content = written(simulation, int8)
+    found = differences(simulation, content, clips(60, seed=1))
+    assert found.max() <= 2
+    assert np.mean(found == 0) > KERNELS
+
+
 def buffers_of(content):
     """Number of the buffer of each tensor of a file."""
     from ai_edge_litert import schema_py_generated as schema

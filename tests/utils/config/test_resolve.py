@@ -74,6 +74,33 @@ def test_overrides_beat_the_demo_block_and_the_last_wins(catalogue):
     assert made.resolve("x", demo=True, overrides=overrides).settings.training.epochs == 7
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_an_override_of_the_network_leaves_those_of_its_constants(catalogue, turned):
+    overrides = ["model.constants.WIDTH=8", "model.use=wide"]
+    made = catalogue(models=MODELS + "  wide: {constants: {WIDTH: 4}, layers: [Flatten]}\n")
+    model = made.resolve("x", overrides=overrides[:: -1 if turned else 1]).settings.model
+    assert (model.use, model.constants) == ("wide", {"WIDTH": 8})
+
+
+@pytest.mark.parametrize(
+    ("metric", "mode", "better"),
+    [
+        ("val_loss", "max", "min"),
+        ("val_categorical_accuracy", "min", "max"),
+        ("epoch", "min", "max"),
+    ],
+)
+def test_the_worst_epoch_is_not_kept(catalogue, metric, mode, better):
+    selecting = f"    training: {{select: {{metric: {metric}, mode: %s}}}}\n"
+    told = error_of(lambda: catalogue(selecting % mode).resolve("x"))
+    which = {"min": "low", "max": "high"}[better]
+    sentence = f"{metric} is better {which}; set it to {better}."
+    assert told == f"task.yaml:11: training.select.mode: {sentence}"
+    assert catalogue(selecting % better).resolve("x").settings.training.select.mode == better
+    given = f"    training: {{select: {{metric: val_own_score, mode: {mode}}}}}\n"
+    assert catalogue(given).resolve("x").settings.training.select.mode == mode
+
+
 def test_a_set_without_a_demo_block_says_so(catalogue):
     assert catalogue().resolve("other", demo=True).demo_differences == {}
 

@@ -95,7 +95,11 @@ def test_an_arm_is_named_after_its_values(catalogue, axes, names):
 
 def test_axes_of_a_network_and_of_its_constants_may_stand_together(catalogue):
     grid = "      grid: {model.constants.WIDTH: [16], model.use: [net, other]}\n"
-    assert list(arms(catalogue(sets=HEAD + grid))) == ["width16-use_net", "width16-use_other"]
+    made = catalogue(sets=HEAD + grid)
+    assert list(arms(made)) == ["width16-use_net", "width16-use_other"]
+    for name in ("net", "other"):
+        model = made.resolve(f"s/width16-use_{name}").settings.model
+        assert (model.use, model.constants) == (name, {"WIDTH": 16})
 
 
 @pytest.mark.parametrize(

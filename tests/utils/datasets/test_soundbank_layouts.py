@@ -74,6 +74,14 @@ def test_a_training_soundbank_alone_is_divided(tmp_path):
     assert list(find_folders(tmp_path)) == [UNDIVIDED]
 
 
+def test_sounds_of_the_test_are_not_divided_among_the_other_parts(tmp_path):
+    for part in ("train", "eval"):
+        write_empty(tmp_path, f"audio/{part}/soundbank/foreground/Cat/{part}.wav")
+    with pytest.raises(DataError, match=r"has sounds for training and for test .* none for valid"):
+        find_folders(tmp_path)
+    assert list(find_folders(tmp_path / "audio" / "train")) == [UNDIVIDED]
+
+
 @pytest.mark.parametrize(
     ("names", "problem"),
     [

@@ -140,6 +140,11 @@ def test_a_subset_that_is_not_one_is_refused(folder):
         load(DatasetSettings(name="csv", subset=5), root=folder)
 
 
+def test_published_folds_are_an_option_of_sets_that_have_some(folder):
+    with pytest.raises(DataError, match=r"^dataset\.published_folds: a 'tau_urban_2020"):
+        load(DatasetSettings(published_folds=False), root=folder)
+
+
 BROKEN = {
     "unknown scene": (
         "meta.csv",

@@ -62,6 +62,17 @@ def test_weights_are_fitted_out_of_fold_and_used_for_every_part(member):
     assert f"good {expected[0]:.3f}, poor {expected[1]:.3f}." in note
 
 
+def test_scores_of_the_clips_that_chose_the_weights_are_told_as_such(member):
+    """With folds and no clips held out, all clips are test clips of some fold."""
+    one = member("a", skill=1.0)
+    one.results.scores["per_fold"] = {}
+    *_, note = Ensemble.fit([one]).notes()
+    assert note == "Its scores by fold are of the clips that chose these."
+    one.predictions["test"] = one.predictions["out_of_fold"]
+    *_, note = Ensemble.fit([one]).notes()
+    assert note == "All of its scores are of the clips that chose these."
+
+
 def test_a_part_that_one_member_lacks_is_none_of_the_ensemble(member):
     both = [
         member("a", skill=1.0, parts=("test", "out_of_fold", "evaluation")),

@@ -76,6 +76,12 @@ def test_stems_have_no_length_that_they_are_brought_to(job):
         check_separation(job("tiny", "audio.short_clips=loop"))
 
 
+def test_several_devices_cannot_train_them(job):
+    check_separation(job("tiny", "training.strategy=auto"))
+    with pytest.raises(ConfigError, match=r"^training\.strategy: networks that separate train on"):
+        check_separation(job("tiny", "training.strategy=mirrored"))
+
+
 def test_utterances_alone_can_be_left_out(job):
     told = r"^audio\.on_bad_audio: is for utterances, of which one more or less can be mixed; leave"
     with pytest.raises(ConfigError, match=told):

@@ -1,5 +1,7 @@
 """Stretches of songs: which samples, which levels, from which songs; the same for the same step."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import soundfile
@@ -111,6 +113,20 @@ def test_levels_change_within_bounds_and_the_mixture_follows(tracks):
     steps = np.diff(stems[:, 0, :2, 0], axis=-1)[:, 0] * 32768
     gains = 20 * np.log10(steps)
     assert -6.01 < gains.min() < -4 and 4 < gains.max() < 6.01
+
+
+@pytest.mark.parametrize("change", [{"gain_db": 6.0}, {"remix": 1.0}])
+def test_what_belongs_to_no_stem_stays_in_mixtures_that_are_changed(tracks, change):
+    """The mixture of a song is no sum of its stems here; with the first stem comes the rest."""
+    source = replace(segments(tracks[:1], **change), have_more=True)
+    mixtures, stems = draw(source, 20)
+    first = stems[:, 0, :, 0]
+    slope = np.diff(first, axis=1).mean(axis=1) * 32768  # that of the ramp, by its gain
+    ramp = first[:, :, None] * np.array([1, -1]) / slope[:, None, None]
+    rest = 0.125 - 3000 / 32768 * np.array([1, -1]) - 3 * ramp
+    np.testing.assert_allclose(mixtures - stems.sum(axis=1), rest, atol=1e-4)
+    left = draw(replace(source, have_more=False), 20)[0]
+    np.testing.assert_allclose(left, stems.sum(axis=1), atol=1e-6)
 
 
 def test_one_channel_is_the_mean_of_both(tracks):

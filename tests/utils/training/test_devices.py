@@ -37,6 +37,19 @@ def test_a_batch_that_devices_cannot_share_is_refused():
         check_devices(settings, 3)
 
 
+@pytest.mark.parametrize(
+    ("clips", "devices", "fits"),
+    [(32, 4, True), (33, 1, True), (33, 2, False), (34, 2, True), (38, 4, False), (39, 4, True)],
+)
+def test_a_last_batch_that_leaves_a_device_without_clips_is_refused(clips, devices, fits):
+    settings = TrainingSettings(batch_size=16)
+    if fits:
+        check_devices(settings, devices, clips=clips)
+        return
+    with pytest.raises(ConfigError, match=rf"of {clips} clips .* leaves one of {devices} devices"):
+        check_devices(settings, devices, clips=clips)
+
+
 def test_float16_on_several_devices_is_refused():
     check_devices(TrainingSettings(mixed_precision="mixed_float16"), 1)
     check_devices(TrainingSettings(mixed_precision="mixed_bfloat16"), 2)
