@@ -16,7 +16,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from utils.compression.graph import BIASED, Graph, Operator
+from utils.compression.graph import BIASED, Graph, Operator, Tensor
 from utils.compression.operators import FIXED_SCALE, FUNCTIONS, MOVES, SAME_SCALE, applied
 from utils.compression.zeros import Masked
 from utils.errors import UserError
@@ -135,6 +135,8 @@ class Simulation(keras.Model):
 
     def _constant(self, op: Operator, position: int) -> Any:
         tensor = self.graph.tensors[op.inputs[position]]
+        if has_range_of_output(op, tensor):
+            return self._rounded(op.output, self.constants.get(tensor.index, tensor.exact))
         if tensor.index not in self.constants:
             return tensor.constant if tensor.exact is None else tensor.exact
         weights = tf.convert_to_tensor(self.constants[tensor.index])
@@ -149,6 +151,11 @@ class Simulation(keras.Model):
             tf.transpose(weights, order), -limits, limits, narrow_range=True
         )
         return tf.transpose(moved, np.argsort(order))
+
+
+def has_range_of_output(op: Operator, tensor: Tensor) -> bool:
+    """Whether a constant is rounded as the output is: int8 numbers of one scale are compared."""
+    return op.kind in SAME_SCALE and tensor.exact is not None
 
 
 def operand_limits(weights: Any) -> tuple[Any, Any]:

@@ -6,7 +6,13 @@ from typing import Any
 import numpy as np
 
 from utils.compression.graph import BIASED, HIGHEST, LOWEST, Operator
-from utils.compression.simulation import LARGEST, STEPS, Simulation, operand_limits
+from utils.compression.simulation import (
+    LARGEST,
+    STEPS,
+    Simulation,
+    has_range_of_output,
+    operand_limits,
+)
 from utils.inference.metadata import packed
 
 
@@ -34,7 +40,8 @@ def written(simulation: Simulation, quantised: bytes) -> bytes:
         _set(tensors[place], np.array([scale]), round(LOWEST - low / scale))
     for op in simulation.graph.operators:
         for position, place in enumerate(op.inputs):
-            if place in simulation.constants:
+            tensor = simulation.graph.tensors[place]
+            if place in simulation.constants or (place >= 0 and has_range_of_output(op, tensor)):
                 scales, point, numbers = _numbers(simulation, op, position, place)
                 _set(tensors[place], scales, point)
                 if holders[tensors[place].buffer] > 1:
@@ -51,9 +58,11 @@ def _numbers(
 ) -> tuple[np.ndarray, int, np.ndarray]:
     """Scales, zero point and integers of a constant."""
     tensor = simulation.graph.tensors[place]
-    values = np.asarray(simulation.constants[place], np.float64)
+    values = np.asarray(simulation.constants.get(place, tensor.exact), np.float64)
     if op.kind not in BIASED:
-        low, high = (float(limit) for limit in operand_limits(np.float32(values)))
+        shared = has_range_of_output(op, tensor)
+        limits = simulation.limits(op.output) if shared else operand_limits(np.float32(values))
+        low, high = map(float, limits)
         scale = (high - low) / STEPS
         point = round(LOWEST - low / scale)
         numbers = np.clip(np.round(values / scale) + point, LOWEST, HIGHEST)

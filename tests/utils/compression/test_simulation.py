@@ -193,6 +193,28 @@ def test_a_bias_of_one_number_follows_the_scales_it_is_added_at(tmp_path, rng):
     assert np.mean(found == 0) > KERNELS
 
 
+def test_bounds_have_the_range_of_what_they_bound(tmp_path):
+    """Operators that compare int8 numbers take both sides at one scale, which training changes."""
+    import keras
+    from keras import layers
+
+    keras.utils.set_random_seed(8)
+    clip = keras.Input(SHAPE)
+    x = layers.ReLU(max_value=0.2)(layers.Conv2D(6, 3)(clip))
+    x = layers.Conv2D(6, 3)(x)
+    x = layers.Maximum()([x, layers.Conv2D(6, 1)(x)])
+    x = layers.Dense(CLASSES)(layers.GlobalAveragePooling2D()(x))
+    int8, float32 = exported(keras.Model(clip, layers.Softmax()(x)), tmp_path)
+    simulation = Simulation(Graph.of(int8, float32))
+    kinds = {op.kind for op in simulation.graph.operators}
+    assert {"MINIMUM", "MAXIMUM"} <= kinds
+    for limits in simulation.ranges.values():
+        limits.assign(1.3 * limits if limits.trainable else limits)
+    found = differences(simulation, written(simulation, int8), clips(60, seed=1))
+    assert found.max() <= 2
+    assert np.mean(found == 0) > KERNELS
+
+
 def buffers_of(content):
     """Number of the buffer of each tensor of a file."""
     from ai_edge_litert import schema_py_generated as schema
