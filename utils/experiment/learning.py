@@ -216,13 +216,15 @@ class Learning:
         """
         prepare_training, _ = self.preparations(normaliser)
         memory_gb, seed = self.job.settings.pipeline.memory_gb, self.job.settings.seed
+        # what follows a training has an order, mixtures and augmentation of its own
+        drawn = int(digest([seed, folder.name], length=7), base=16) if start else seed
         teachers = self.teachers
         if isinstance(self.source, pipeline.Source):
             training.require_devices(settings, clips=len(self.source.rows))
         trained = training.fit(
             build if teachers is None else teachers.taking(build),
             lambda first_epoch: pipeline.training_batches(
-                self.source, batch_size=settings.batch_size, seed=seed,
+                self.source, batch_size=settings.batch_size, seed=drawn,
                 first_epoch=first_epoch, epochs=settings.epochs,
                 prepare=prepare_training, augment=self.augment, memory_gb=memory_gb,
             ),

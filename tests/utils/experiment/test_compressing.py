@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from utils import pipeline
 from utils.config.schema import Settings
 from utils.errors import ConfigError, UserError
 from utils.evaluation import score_words
@@ -110,6 +111,20 @@ def test_every_step_leaves_a_network_and_a_row(compressing, run_in, tmp_path, mo
         assert (folder / name).read_text() == (tmp_path / "killed" / name).read_text()
     monkeypatch.setattr("utils.experiment.compressing._STEPS", {})  # no step is taken again
     assert run_in(job, "run").results().steps == results.steps
+
+
+def test_each_training_of_a_network_draws_for_itself(compressing, run_in, monkeypatch):
+    seeds, batches = [], pipeline.training_batches
+
+    def drawn(source, *, seed, **settings):
+        seeds.append(seed)
+        return batches(source, seed=seed, **settings)
+
+    monkeypatch.setattr(pipeline, "training_batches", drawn)
+    job = compressing(formats=["int8"], qat={"epochs": 1} | QUICK)
+    run_in(job, "run")
+    assert seeds[0] == job.settings.seed
+    assert len(set(seeds)) == len(seeds) == 4
 
 
 def end_twice(job, run_in, monkeypatch):
