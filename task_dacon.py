@@ -167,6 +167,7 @@ SCRIPT = cli.Script(
     combine=combine,
     predict=partial(label_files, likeliest=LIKELIEST, write=write_answers),
     score=score_answers,
+    score_takes="answers",
     demo=demo_words.make,
 )
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from utils import cli
 from utils.datasets import demo_music
-from utils.errors import UserError
 from utils.experiment import (
     Job,
     SeparationExperiment,
@@ -35,21 +34,13 @@ def develop(job: Job, run: Run) -> Results:
     return results
 
 
-def evaluate(job: Job, run: Run) -> Results:
-    """Refuse: no challenge of separation wants answers for files that it keeps the truth of."""
-    raise UserError(
-        f"set {job.settings.set_id}: separation has no unlabelled clips to hand in; use -m predict "
-        "with files."
-    )
-
-
 SCRIPT = cli.Script(
     name="task_separation",
     title="Source separation: stems of songs by masks, speakers by dual-path recurrence.",
     folder=Path(__file__).resolve().parent,
     check=check_separation,
     develop=develop,
-    evaluate=evaluate,
+    evaluate=None,
     predict=separate_files,
     score=cli.score_stems,
     score_takes="stems",

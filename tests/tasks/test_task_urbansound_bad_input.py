@@ -242,8 +242,6 @@ def test_answers_that_cannot_be_scored(refused, urban, tmp_path):
     assert "the header must be" in message("ID,Class", "1,siren")
     said.unlink()
     assert "said.csv" in refused("-m", "score", said, "--data", urban)
-    truth = ("--ground_truth", tmp_path / "truth.csv")
-    assert "leave --ground_truth out" in refused("-m", "score", said, *truth)
 
 
 def test_a_set_of_another_task_and_a_model_that_is_not_there(refused, urban):

@@ -17,11 +17,13 @@ EPILOG = """examples:
 SCORE_EXAMPLE = """  python {name}.py -m score --detections DIR --ground_truth FILE --durations FILE
 """
 SCORED = {
+    "labels": "a file of answers",
     "answers": "a file of answers",
     "detections": "a folder of detection tables of any system, as JSON",
     "stems": "a folder of separated files of any system, NAME/STEM.wav",
 }
 SCORE_OPTIONS = {
+    "labels": {},
     "answers": {
         "ground_truth": (
             "FILE", "right answers in the layout of the answers, in place of a data set",
@@ -40,6 +42,8 @@ SCORE_OPTIONS = {
     "stems": {},
 }  # fmt: skip
 """What -m score takes: by ``Script.score_takes`` the options, what each names and what that is."""
+
+_PRINTED = ("labels", "answers")  # whose scores are told on the console alone
 
 
 def parse(script: Script, argv: list[str] | None) -> argparse.Namespace:
@@ -108,8 +112,10 @@ def _options_of_other_modes(
             yield f"--{option} is for -m {its_mode}"
     if arguments.ground_truth is not None and arguments.data is not None:
         yield "--ground_truth takes the place of --data; leave one out"
-    prints = mode == "score" and script.score_takes == "answers"
-    if arguments.output is not None and (runs > 1 or prints or arguments.show_model):
+    writes = {
+        "score": script.score_takes not in _PRINTED, "dev": script.evaluate is not None
+    }.get(mode, True)  # fmt: skip
+    if arguments.output is not None and (runs > 1 or not writes or arguments.show_model):
         yield "-o needs one set, one seed, and a mode that writes answers"
     trains = mode in ("dev", "eval") and not arguments.show_model
     for option in ("overwrite", "check_limits", "tensorboard"):
@@ -118,10 +124,17 @@ def _options_of_other_modes(
 
 
 def _what(parser: argparse.ArgumentParser, script: Script) -> None:
+    modes = {
+        "dev": "train, test, export, report (default)",
+        "eval": "answer the unlabelled clips too and write the submission",
+        "predict": "what a model says of own audio",
+        "score": SCORED[script.score_takes],
+    }
+    if script.evaluate is None:
+        del modes["eval"]
     parser.add_argument(
-        "-m", "--mode", choices=("dev", "eval", "predict", "score"), default="dev",
-        help="dev: train, test, export, report (default); eval: answer the unlabelled clips too "
-        f"and write the submission; predict: label own audio; score: {SCORED[script.score_takes]}",
+        "-m", "--mode", choices=tuple(modes), default="dev",
+        help="; ".join(f"{mode}: {told}" for mode, told in modes.items()),
     )  # fmt: skip
     parser.add_argument("files", nargs="*", type=Path, help=f"for {_takers(script)}")
     parser.add_argument(
@@ -145,13 +158,14 @@ def _what(parser: argparse.ArgumentParser, script: Script) -> None:
     parser.set_defaults(detections=None, durations=None, ground_truth=None)
     for option, (metavar, what) in SCORE_OPTIONS[script.score_takes].items():
         parser.add_argument(f"--{option}", metavar=metavar, type=Path, help=f"for -m score: {what}")
-    scores = "" if script.score_takes == "answers" else ", scores of score"
+    outputs = "" if script.evaluate is None else "system output of dev and eval, "
+    scores = "" if script.score_takes in _PRINTED else ", scores of score"
     parser.add_argument(
         "-o",
         "--output",
         metavar="PATH",
         type=Path,
-        help=f"file for the answers: system output of dev and eval, labels of predict{scores}",
+        help=f"file or folder for the answers: {outputs}answers of predict{scores}",
     )
 
 

@@ -1,5 +1,6 @@
 """Run sets one after the other: their data, their folders, ensembles of them, the comparison."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -114,12 +115,15 @@ class Runs:
             found = teachers.teachers_of(self, resolved, seed)
             job = replace(self.job(resolved, seed), teachers=found)
             with self._open(resolved, job) as run:
-                evaluates = self.arguments.mode == "eval"
-                mode = self.script.evaluate if evaluates else self.script.develop
                 self._folders[key] = run.folder
                 with suppress(AllTrained):
-                    self.finished[run.folder] = mode(job, run)
+                    self.finished[run.folder] = self._mode(job, run)
         return self._folders[key]
+
+    @property
+    def _mode(self) -> "Callable[[Job, Run], Results]":
+        asked = self.script.evaluate if self.arguments.mode == "eval" else None
+        return asked or self.script.develop
 
     def _ensemble(self, plan: Plan, seed: int) -> None:
         """Run the members, then score what they say together."""

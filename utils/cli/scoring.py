@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 from utils.cli.script import Answers
 from utils.console import terminal
-from utils.errors import UserError
 from utils.evaluation import Predictions, SceneScores, read_system_output, sed
 from utils.evaluation.event_answers import read_tables
 from utils.experiment import Job, score_folder
@@ -20,12 +19,7 @@ def score_labels(asked: Answers, *, score: Callable[[Job, Predictions, int], Sce
     Args:
         asked: the file.
         score: the task's scores, with the number of bootstrap resamples.
-
-    Raises:
-        UserError: for a file of right answers, which such tasks have in their data sets.
     """
-    if asked.truth is not None:
-        raise UserError("this task scores by the data set's labels; leave --ground_truth out.")
     job = asked.job()
     answers = read_system_output(asked.path, classes=job.data.classes)
     found = score(job, answers.of(job.data.test), job.settings.evaluation.bootstrap).as_dict()

@@ -51,13 +51,14 @@ class Script:
         check: builds and compiles a set's network, so that a later set's mistake is not told after
             an earlier one was trained.
         develop: trains, scores and reports one set.
-        evaluate: the same, and answers the unlabelled clips and writes the submission.
+        evaluate: the same, and answers the unlabelled clips and writes the submission; None where
+            no challenge has such clips.
         predict: tells what a model says about audio files, and writes it to a file.
         score: scores answers without any model.
-        score_takes: what these are: a file of answers, scored by the data set's labels or by a file
-            of right ones; or a folder of detection tables with its ground truth and durations,
-            which come by options of their own; or a folder of separated files, scored by the data
-            set's stems.
+        score_takes: what these are: a file of answers, scored by the data set's labels, with
+            ``answers`` by a file of right ones too; or a folder of detection tables with its ground
+            truth and durations, which come by options of their own; or a folder of separated files,
+            scored by the data set's stems.
         demo: generates demo data in a folder from a seed, or finds it; gives the data set's folder.
         target: what the task predicts of a clip.
         combine: scores the ensemble of sets that were run; None where a task has no ensembles.
@@ -71,11 +72,11 @@ class Script:
     folder: Path
     check: Callable[[Job], object]
     develop: Callable[[Job, Run], Results]
-    evaluate: Callable[[Job, Run], Results]
+    evaluate: Callable[[Job, Run], Results] | None
     predict: Callable[[Predictor, Sequence[Path], Path, "Console"], None]
     score: Callable[[Answers], None]
     demo: Callable[..., Path]
-    score_takes: Literal["answers", "detections", "stems"] = "answers"
+    score_takes: Literal["labels", "answers", "detections", "stems"] = "labels"
     target: TargetKind = "single_label"
     combine: Callable[[Job, Run, Sequence[Member]], Results] | None = None
     predicted: Path = Path("predictions.csv")

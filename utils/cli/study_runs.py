@@ -96,7 +96,10 @@ class Asked:
         if results.stat().st_mtime_ns < told.stat().st_mtime_ns:  # begun again, not finished
             return False
         parameters = read_yaml(told)
-        return all(parameters.get(name) == value for name, value in self.judging.items())
+        file = (parameters.get("limits") or {}).get("format")  # of which validation scores are kept
+        return file == self.limits.format and all(
+            parameters.get(name) == value for name, value in self.judging.items()
+        )
 
     def forget(self) -> None:
         """Remove what says that something is over; the rest goes with the run that starts anew."""

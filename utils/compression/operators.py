@@ -20,6 +20,7 @@ ACTIVATIONS: dict[int, Callable[[Any], Any]] = {
     2: partial(tf.clip_by_value, clip_value_min=-1.0, clip_value_max=1.0),
     3: tf.nn.relu6,
 }
+TINY = 1e-12  # of which roots and quotients have gradients that are finite, as those of 0 have not
 BATCH = 1  # bit of the first axis in the masks of a strided slice
 
 
@@ -92,7 +93,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "ADD": lambda _, x, y: x + y,
     "SUB": lambda _, x, y: x - y,
     "MUL": lambda _, x, y: x * y,
-    "DIV": lambda _, x, y: x / y,
+    "DIV": lambda _, x, y: x / tf.where(tf.abs(y) < TINY, TINY, y),
     "SQUARED_DIFFERENCE": lambda _, x, y: tf.math.squared_difference(x, y),
     "MAXIMUM": lambda _, x, y: tf.maximum(x, y),
     "MINIMUM": lambda _, x, y: tf.minimum(x, y),
@@ -109,8 +110,8 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "LOGISTIC": lambda _, x: tf.sigmoid(x),
     "TANH": lambda _, x: tf.tanh(x),
     "EXP": lambda _, x: tf.exp(x),
-    "SQRT": lambda _, x: tf.sqrt(x),
-    "RSQRT": lambda _, x: tf.math.rsqrt(x),
+    "SQRT": lambda _, x: tf.sqrt(tf.maximum(x, TINY)),
+    "RSQRT": lambda _, x: tf.math.rsqrt(tf.maximum(x, TINY)),
     "SOFTMAX": lambda op, x: tf.nn.softmax(op.options.beta * x),
     "QUANTIZE": lambda _, x: x,
     "RESHAPE": lambda op, x, *_: tf.reshape(x, [-1, *op.shape[1:]]),

@@ -9,7 +9,7 @@ from utils.config.separation_sections import MusicSettings, SpeakerSettings
 
 
 class ColumnSettings(Section):
-    """Column names of a ``csv`` data set; null where the table has no such column."""
+    """Column names of a data set's table; null where it has no such column."""
 
     filename: str = Field(
         "filename",
@@ -21,7 +21,7 @@ class ColumnSettings(Section):
     group: str | None = Field(None, description="recording or place that must not be split")
     device: str | None = Field(None, description="recording device")
     split: str | None = Field(
-        None, description="words data sets: train, validation or test, by speaker"
+        None, description="words and speakers data sets: train, validation or test, by speaker"
     )
 
 
@@ -107,8 +107,9 @@ class DatasetSettings(Section):
     folds: Many[int] | None = Field(None, description="folds to run; null runs all")
     published_folds: bool = Field(
         True,
-        description="csv data sets: false draws as many folds anew (or training.folds), by the "
-        "validation method; by method random, recordings of one source lie on both sides",
+        description="csv data sets and those of urban sounds: false draws as many folds anew (or "
+        "training.folds), by the validation method; by method random, recordings of one source lie "
+        "on both sides",
     )
     classes: Many[str] | None = Field(None, description="class order; null sorts by name")
     subset: Literal[5, 10, 25, 50, 100] | None = Field(
@@ -118,8 +119,8 @@ class DatasetSettings(Section):
     )
     metadata: str = Field(
         "meta.csv",
-        description="csv and words data sets: the table, relative to --data; a words data set "
-        "without it has a folder for each word, as Speech Commands",
+        description="csv, words and speakers data sets: the table, relative to --data; a words "
+        "data set without it has a folder for each word, as Speech Commands",
     )
     test_amount: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(
         0.3, description="share drawn for test by the validation method, where no part is given"
@@ -129,7 +130,7 @@ class DatasetSettings(Section):
         description="csv data sets: table of unlabelled clips for -m eval, relative to --data",
     )
     audio_folder: str = Field(
-        "audio", description="csv and words data sets: audio, relative to --data"
+        "audio", description="csv, words and speakers data sets: audio, relative to --data"
     )
     columns: ColumnSettings = Field(default_factory=lambda: ColumnSettings())
     validation: ValidationSettings = Field(default_factory=lambda: ValidationSettings())

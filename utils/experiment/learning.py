@@ -219,8 +219,7 @@ class Learning:
         # what follows a training has an order, mixtures and augmentation of its own
         drawn = int(digest([seed, folder.name], length=7), base=16) if start else seed
         teachers = self.teachers
-        if isinstance(self.source, pipeline.Source):
-            training.require_devices(settings, clips=len(self.source.rows))
+        training.require_devices(settings, clips=self.source.per_epoch)
         trained = training.fit(
             build if teachers is None else teachers.taking(build),
             lambda first_epoch: pipeline.training_batches(

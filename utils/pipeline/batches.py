@@ -25,8 +25,7 @@ def steps(source: Source | Drawn, batch_size: int) -> int:
     """Batches of an epoch, the smaller last one included; with groups all are full."""
     if isinstance(source, Source) and source.groups:
         return min(rows // clips for rows, clips in source.groups)
-    clips = len(source.rows) if isinstance(source, Source) else source.per_epoch
-    return -(-clips // batch_size)
+    return -(-source.per_epoch // batch_size)
 
 
 def training_batches(

@@ -66,6 +66,11 @@ class Source:
     groups: tuple[tuple[int, int], ...] = ()
     beside: Mapping[str, np.ndarray] = field(default_factory=dict)
 
+    @property
+    def per_epoch(self) -> int:
+        """Clips of an epoch, where there are no groups."""
+        return len(self.rows)
+
     def __post_init__(self) -> None:
         """Refuse rows and targets that do not fit."""
         _check_rows(self.array, self.rows)

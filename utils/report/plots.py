@@ -238,13 +238,15 @@ def wrong_clips(clips: Sequence[WrongClip], *, hop_seconds: float | None) -> Pic
     """Spectrograms of wrongly classified clips on one colour scale, or waveforms on one scale.
 
     Args:
-        clips: at least one clip; all have spectrograms or all have waveforms.
+        clips: at least one clip; all have spectrograms or all have waveforms. Of several channels
+            the first is drawn.
         hop_seconds: time between two frames, or between two samples of waveforms; None numbers
             them.
     """
     columns = min(3, len(clips))
     rows = -(-len(clips) // columns)
-    spectrograms = clips[0].features.ndim == 2
+    drawn = [one.features[..., 0] if one.features.ndim == 3 else one.features for one in clips]
+    spectrograms = drawn[0].ndim == 2
     with drawing(3.3 * columns + 0.6, 2.15 * rows + 0.3) as figure:
         panels = figure.subplots(rows, columns, squeeze=False)
         shown = list(panels.flat[: len(clips)])
@@ -255,13 +257,13 @@ def wrong_clips(clips: Sequence[WrongClip], *, hop_seconds: float | None) -> Pic
         for panel in panels.flat[len(clips) :]:
             panel.set_axis_off()
         draw = _draw_spectrograms if spectrograms else _draw_waveforms
-        draw(shown, [clip.features for clip in clips], hop_seconds or 1.0)
+        draw(shown, drawn, hop_seconds or 1.0)
         step = "frame" if spectrograms else "sample"
         figure.supxlabel("time (s)" if hop_seconds else step, fontsize=9.5)
-        figure.supylabel("mel band" if spectrograms else "amplitude", fontsize=9.5)
+        figure.supylabel("band" if spectrograms else "amplitude", fontsize=9.5)
         if spectrograms:
             image = shown[0].images[0]
-            figure.colorbar(image, ax=panels, label="log-mel value", shrink=0.8, aspect=30)
+            figure.colorbar(image, ax=panels, label="value", shrink=0.8, aspect=30)
         what = "Spectrograms" if spectrograms else "Waveforms"
         return Picture(f"{what} of wrongly classified clips", png=as_png(figure))
 

@@ -2,7 +2,7 @@
 
 Keras 3 normalises a batch by a chain of passes over its values, and draws a float for each value
 that dropout may drop. TensorFlow has one kernel for the first; bytes do for the second. On large
-feature maps that is a quarter to a third of a training step on CPUs (``benchmarks/kernels.py``).
+feature maps that is 28 to 37 % of a training step on CPUs (``benchmarks/kernels.py``).
 The layers stay those of Keras: only their calls change while training runs, so saved networks,
 exports and predictions know nothing of it.
 

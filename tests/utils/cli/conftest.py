@@ -74,6 +74,10 @@ with (marks / "made.jsonl").open("a") as stream:
 """
 
 
+def _never(job, run):
+    raise AssertionError("a study runs no submission")
+
+
 class Toy:
     """A task whose runs are told, by their learning rate, how they end."""
 
@@ -92,8 +96,8 @@ class Toy:
 
     @property
     def script(self) -> Script:
-        nothing = dict.fromkeys(("check", "develop", "evaluate", "predict", "score", "demo"))
-        return Script(name="toy", title="", folder=self.folder, **nothing)
+        nothing = dict.fromkeys(("check", "develop", "predict", "score", "demo"))
+        return Script(name="toy", title="", folder=self.folder, evaluate=_never, **nothing)
 
     def command(self, command, asked):
         """In place of the command of a run: the stand-in that is told what it is asked for."""
@@ -103,7 +107,8 @@ class Toy:
         }
         told |= {"folder": str(asked.folder), "marks": str(self.folder), "rate": asked.rate}
         told["results"] = self.results(asked.set_id, asked.seed)
-        told["parameters"] = json.dumps(asked.judging)  # which is YAML too
+        file = {"limits": {"format": asked.limits.format}}
+        told["parameters"] = json.dumps(asked.judging | file)  # which is YAML too
         return [sys.executable, "-S", "-c", STUB, json.dumps(told | self.behaviour)]
 
     def results(self, set_id, seed) -> str:

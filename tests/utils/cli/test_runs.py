@@ -79,8 +79,8 @@ class Toy:
     def script(self, **changes):
         given = {
             "name": "toy", "title": "", "folder": self.folder, "check": self.check,
-            "develop": self.of("develop"),
-            "evaluate": self.of("evaluate"), "predict": None, "score": self.asked.append,
+            "develop": self.of("develop"), "evaluate": self.of("evaluate"), "predict": None,
+            "score": self.asked.append, "score_takes": "answers",
             "demo": lambda folder, *, seed, progress: folder, "target": "distribution",
             "combine": self.combine,
         }  # fmt: skip

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from utils import cli
+from utils.cli.arguments import parse
 
 PROJECT = Path(__file__).resolve().parents[3]
 GOLDEN = json.loads(
@@ -209,7 +210,7 @@ def test_scripts_that_score_a_file_have_no_detections(folder, capsys):
     seen = []
     other = cli.Script(
         name="events", title="Other.", folder=folder, check=nothing, develop=nothing,
-        evaluate=nothing, predict=nothing, demo=nothing, score=seen.append,
+        evaluate=nothing, predict=nothing, demo=nothing, score=seen.append, score_takes="answers",
     )  # fmt: skip
     for option in ("--detections", "--durations"):
         with pytest.raises(SystemExit):
@@ -300,3 +301,31 @@ def test_no_network_is_needed(folder):
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["overall"]["event_f1_macro"] > 0.8
+
+
+@pytest.mark.parametrize(
+    ("takes", "evaluates", "given", "fits"),
+    [
+        ("answers", True, ["-m", "score", "said.csv", "--ground_truth", "truth.csv"], True),
+        ("labels", True, ["-m", "score", "said.csv", "--ground_truth", "truth.csv"], False),
+        ("labels", True, ["-m", "score", "said.csv", "-o", "scores.txt"], False),
+        ("stems", False, ["-m", "score", "said", "-o", "scores.json"], True),
+        ("stems", False, ["-m", "eval"], False),
+        ("stems", False, ["-o", "stems"], False),
+        ("labels", True, ["-o", "answers.csv"], True),
+    ],
+)
+def test_options_are_those_that_a_script_heeds(tmp_path, capsys, takes, evaluates, given, fits):
+    script = cli.Script(
+        name="toy", title="", folder=tmp_path, check=nothing, develop=nothing,
+        evaluate=nothing if evaluates else None, predict=nothing, demo=nothing, score=nothing,
+        score_takes=takes,
+    )  # fmt: skip
+    if fits:
+        parse(script, given)
+        return
+    with pytest.raises(SystemExit) as stop:
+        parse(script, given)
+    assert stop.value.code == 2
+    told = capsys.readouterr().err
+    assert given[-2] in told or given[-1] in told

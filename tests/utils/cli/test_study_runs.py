@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from utils.cli.study_runs import Asked
+from utils.config.export_section import LimitSettings
 from utils.experiment.records import write_best_epoch
 from utils.files import write_json, write_text
 from utils.report.study_arms import StudyArm
@@ -68,11 +69,12 @@ def test_a_run_with_results_of_other_settings_is_not_over(tmp_path):
     asked = Asked("dense", 0.1, 0, "s/dense", tmp_path, ("",), 2, judging=told)
     assert asked.is_trained
     assert not asked.is_over
-    write_text(tmp_path / "parameters.yaml", as_yaml({"seed": 0, **told}))
+    write_text(tmp_path / "parameters.yaml", as_yaml({"limits": {"format": "int8"}, **told}))
     write_json(tmp_path / "results.json", {})
     assert asked.is_over
     other = replace(asked, judging={"evaluation": {"bootstrap": 3, "shifts_seconds": [0.1]}})
     assert not other.is_over
+    assert not replace(asked, limits=LimitSettings(format="float32")).is_over
     now = (tmp_path / "results.json").stat().st_mtime
     os.utime(tmp_path / "parameters.yaml", (now + 1, now + 1))  # begun again and not finished
     assert not asked.is_over

@@ -142,6 +142,18 @@ def test_layers_of_networks_for_scenes(tmp_path):
         found = differences(simulation, content, clips(60, seed=1))
         assert found.max() <= 2
         assert np.mean(found == 0) > KERNELS
+    before = [np.array(weight) for weight in simulation.trainable_weights]
+    simulation.compile(keras.optimizers.Adam(0.002), "categorical_crossentropy")
+    labels = np.eye(CLASSES, dtype=np.float32)[np.arange(64) % CLASSES]
+    inputs = clips(64, seed=2)
+    inputs[:8] = 0.0  # the roots of powers that are 0
+    simulation.fit(inputs, labels, epochs=3, batch_size=16, verbose=0)
+    for old, weight in zip(before, simulation.trainable_weights, strict=True):
+        assert np.isfinite(weight).all(), weight.name
+        assert "range" in weight.name or np.any(old != np.array(weight)), weight.name
+    found = differences(simulation, written(simulation, int8), clips(60, seed=1))
+    assert found.max() <= 3
+    assert np.mean(found == 0) > KERNELS
 
 
 def test_biases_that_were_equal_are_trained_apart(tmp_path, rng):

@@ -81,9 +81,9 @@ def test_device_bars_tell_unseen_devices_and_chance(
     assert "unseen" not in texts
 
 
-@pytest.mark.parametrize("number", [1, 2, 5])
-def test_wrong_clips_are_a_png(rng: np.random.Generator, number: int) -> None:
-    features = rng.normal(size=(40, 20)).astype(np.float32)
+@pytest.mark.parametrize(("number", "channels"), [(1, ()), (2, ()), (5, ()), (2, (3,))])
+def test_wrong_clips_are_a_png(rng: np.random.Generator, number: int, channels: tuple) -> None:
+    features = rng.normal(size=(40, 20, *channels)).astype(np.float32)
     features[0, 0] = -np.inf
     clips = [WrongClip(f"audio/{i}.wav", features, "bus", "tram", 0.8) for i in range(number)]
     picture = wrong_clips(clips, hop_seconds=0.02 if number > 1 else None)
