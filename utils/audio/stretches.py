@@ -75,6 +75,8 @@ def read_stretch(
             found = stream.read(wanted, dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, TypeError) as error:
         raise no_audio(path, error) from error
+    if len(found) < wanted:  # of a flac; the headers of others tell before
+        raise AudioError(f"{path}: is cut off (its header promises more samples); replace it.")
     if not np.isfinite(found).all():
         raise AudioError(f"{path}: holds samples that are not finite numbers; replace it.")
     stretch[before : before + len(found)] = as_channels(found, channels)

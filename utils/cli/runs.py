@@ -241,8 +241,9 @@ class Runs:
         asked = settings.model_dump(mode="json", include=_OF_DATA)
         key = digest([asked, settings.training.folds, settings.paths.demo, settings.paths.cache])
         if key not in self._read:
-            root, name = self.arguments.data, None
+            root, name, asked_data = self.arguments.data, None, settings.dataset
             if root is None:
+                asked_data = asked_data.model_copy(update={"subset": None})  # which it has not
                 self._require_demo(settings.dataset.name)
                 self.console.print(DEMO_NOTE, style="yellow")
                 folder = beside(self.script, settings.paths.demo)
@@ -250,7 +251,7 @@ class Runs:
             self._read[key] = (
                 root,
                 datasets.load(
-                    settings.dataset,
+                    asked_data,
                     audio=settings.audio,
                     root=root,
                     cache=beside(self.script, settings.paths.cache),

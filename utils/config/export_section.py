@@ -96,7 +96,9 @@ class LimitSettings(Section):
     )
     macs: dict[str, Count] = Field(
         default_factory=lambda: {"DCASE 2022 (30 MMAC)": 30_000_000},
-        description="multiply-accumulate operations for one clip, of all evaluation.shifts_seconds",
+        description="multiply-accumulate operations for one clip, of all "
+        "evaluation.shifts_seconds: of the network, and of the judged file as NeSsi counts them, "
+        "the challenges' tool",
     )
     format: Literal["keras_float16"] | ExportedFile = Field(
         "int8",

@@ -1,6 +1,6 @@
 """Laying one part of the configuration over another: mappings merge, lists and scalars replace."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from utils.config.places import MarkedDict
@@ -39,10 +39,23 @@ def merge(base: MarkedDict, over: MarkedDict, path: tuple[str, ...] = ()) -> Mar
     return merged
 
 
-def names_network(differences: Mapping[str, Any]) -> bool:
-    """Whether differences say which network it is: those of its constants come after them."""
-    model = differences.get(*_NETWORK)
-    return isinstance(model, Mapping) and not {"use", "layers"}.isdisjoint(model)
+def with_network_first(differences: Sequence[MarkedDict]) -> list[MarkedDict]:
+    """Differences that are laid over each other, what they say of the network's name before all.
+
+    Another network has constants of its own, so its name would else take away constants that were
+    given before it. The order of all other differences stays: the later one wins.
+    """
+    named = []
+    for one in differences:
+        model = one.get(*_NETWORK)
+        if isinstance(model, MarkedDict) and not {"use", "layers"}.isdisjoint(model):
+            names, inner = MarkedDict(mark=one.mark), MarkedDict(mark=model.mark)
+            for key in ("use", "layers"):
+                if key in model:
+                    inner.put(key, model[key], model.marks.get(key))
+            names.put(*_NETWORK, inner, one.marks.get(*_NETWORK))
+            named.append(names)
+    return [*named, *differences]
 
 
 def _laid(base: Any, over: Any, path: tuple[str, ...]) -> Any:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from utils.config.merge import merge, names_network
+from utils.config.merge import merge, with_network_first
 from utils.config.network import reached
 from utils.config.nodes import parse_yaml, read_yaml
 from utils.config.places import (
@@ -122,8 +122,7 @@ class Catalogue:
         Raises:
             ConfigError: when there is no such set, or something in it is wrong.
         """
-        given = [with_nested_paths(_override(text)) for text in overrides]
-        given.sort(key=names_network, reverse=True)  # another network has constants of its own
+        given = with_network_first([with_nested_paths(_override(text)) for text in overrides])
         study_id, _, arm = set_id.rpartition("/")
         if set_id not in self.sets and study_id in self.sets:
             if not self.is_study(study_id):

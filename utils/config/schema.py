@@ -108,8 +108,8 @@ class ModelSettings(Section):
 
 
 _BETTER: dict[str, tuple[str, ...]] = {  # which way metrics of these endings are better
-    "max": ("accuracy", "auc", "f1", "psds", "improvement", "epoch"),
-    "min": ("loss", "divergence", "error"),
+    "max": ("accuracy", "auc", "precision", "recall", "f1", "psds", "improvement", "epoch"),
+    "min": ("loss", "divergence", "error", "crossentropy", "mse", "mae"),
 }
 
 
@@ -231,7 +231,8 @@ class TrainingSettings(Section):
     )
     strategy: Literal["auto", "single", "mirrored"] = Field(
         "auto",
-        description="auto mirrors over all GPUs if there are several; sound events take one",
+        description="auto mirrors over all GPUs if there are several; sound events and "
+        "separation take one",
     )
     checkpoint_epochs: Count = Field(1, description="epochs between full-state checkpoints")
     log_steps: Annotated[int, Field(ge=0)] = Field(

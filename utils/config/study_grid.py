@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from utils.config.merge import merge, names_network
+from utils.config.merge import merge, with_network_first
 from utils.config.places import (
     Mark,
     MarkedDict,
@@ -75,8 +75,8 @@ def with_grid(section: MarkedDict) -> MarkedDict:
                 .at(written, name)
                 .error(f"the arm '{name}' is made by study.grid too; name one of them otherwise.")
             )
-        for one in sorted(choices, key=lambda one: not names_network(one.differences)):
-            differences = merge(differences, one.differences)
+        for one in with_network_first([choice.differences for choice in choices]):
+            differences = merge(differences, one)
         arms.put(name, differences, choices[-1].mark)
     whole = without(section)
     whole.put("arms", arms, section.marks.get("arms", section.marks.get(GRID)))

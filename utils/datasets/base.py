@@ -166,17 +166,16 @@ class DataSet:
         Raises:
             DataError: when a file has vanished since the data set was loaded.
         """
-        return digest(
-            {
-                "classes": self.classes,
-                "clips": [_content(clip) for clip in self.clips],
-                "held_out": [clip.name for clip in self.held_out],
-                "folds": [
-                    [fold.name] + [[clip.name for clip in part] for part in _parts(fold)]
-                    for fold in self.folds
-                ],
-            }
-        )
+        told = {
+            "classes": self.classes,
+            "clips": [_content(clip) for clip in self.clips],
+            "held_out": [clip.name for clip in self.held_out],
+            "folds": [
+                [fold.name] + [[clip.name for clip in part] for part in _parts(fold)]
+                for fold in self.folds
+            ],
+        }
+        return digest(told | {"closed": True} if self.test_is_closed else told)
 
 
 def labels_and_weights(

@@ -80,11 +80,12 @@ def load_musdb(settings: DatasetSettings, *, root: Path, folds: int | None, name
     published = [clip for clip in train if clip.group in VALIDATION]
     if len(published) == len(train):
         published = []
-    others = left_out(stems, STEMS)
-    notes = (*others, *check_songs(train + test), *_partial(len(published)))
+    notes = (*left_out(stems, STEMS), *check_songs(train + test), *_partial(len(published)))
     rest = [clip for clip in train if clip not in published]
     fold = Fold("fold1", tuple(rest), tuple(published), tuple(test))
-    data = DataSet(name, tuple(stems), (fold,), notes, have_more=bool(others))
+    used = {MIXTURE, *(stem for group in stems.values() for stem in group)}
+    unused = any(not used.issuperset(song.files) for song in songs)
+    data = DataSet(name, tuple(stems), (fold,), notes, have_more=unused)
     return _completed(data, settings, folds=folds, source=folder)
 
 
@@ -130,10 +131,9 @@ def load_spleeter(
         for file in (music.train, music.validation, music.test)
     ]
     train, validation, test = _by_song(parts)
-    others = left_out(stems, known)
-    notes = (*others, *check_songs([*train, *validation, *test]))
+    notes = (*left_out(stems, known), *check_songs([*train, *validation, *test]))
     fold = Fold("fold1", train, validation, test)
-    data = DataSet(name, tuple(stems), (fold,), notes, have_more=bool(others))
+    data = DataSet(name, tuple(stems), (fold,), notes, have_more=True)  # a table need not name all
     return _completed(data, settings, folds=folds, source=table.path)
 
 

@@ -86,6 +86,11 @@ def _require_external(settings: Settings) -> None:
 def _evaluation_clips(job: Job, form: Form) -> tuple[Clip, ...]:
     """Read the evaluation set; of the challenge's own data, exactly the clips that a form wants."""
     is_official = job.settings.dataset.name in EDITIONS and job.data.name != DEMO
+    if is_official and set(job.data.classes) == set(SCENES) and job.data.classes != SCENES:
+        raise ConfigError(
+            "dataset.classes: the challenge has its scenes in the order of their names; leave it "
+            "out for -m eval."
+        )
     folders = (job.root / form.evaluation, job.root.resolve().parent / form.evaluation)
     root = next((folder for folder in folders if folder.is_dir()), None)
     if root is None and is_official and _year(job.settings) is not None:
@@ -94,11 +99,6 @@ def _evaluation_clips(job: Job, form: Form) -> tuple[Clip, ...]:
             "neither in it nor beside it; download that evaluation set, or change submission.year."
         )
     clips = load_evaluation(job.settings.dataset, root=root or job.root, known=job.data.clips)
-    if is_official and set(job.data.classes) == set(SCENES) and job.data.classes != SCENES:
-        raise ConfigError(
-            "dataset.classes: the challenge has its scenes in the order of their names; leave it "
-            "out for -m eval."
-        )
     if is_official and len(clips) != form.clips:
         raise DataError(
             f"{root or job.root}: lists {len(clips):,} evaluation clips, but the form of "

@@ -47,8 +47,8 @@ def judge(
     ``parameter_bytes`` are those of the non-zero parameters (rule of 2021); ``model_bytes`` and the
     number of parameters count zeros (rules since 2022). Keras in float16 is counted as the
     challenge's own tool did: all values. Operations are those of all passes that answer a clip: of
-    the network, if all of its layers could be counted, and of the judged file, where there is one,
-    as the challenges' tool counts them.
+    the network, whose layers that could not be counted a note of the run names, and of the judged
+    file, where there is one, as the challenges' tool counts them.
 
     Args:
         limits: the limits and which format is judged.
@@ -65,8 +65,6 @@ def judge(
     rules = [(limits.macs, model.clip_macs, "MAC", NETWORK)]
     file = exports.get(limits.format)
     if file is not None and file.nessi_macs is not None:
-        if any(layer.macs is None for layer in model.layers):
-            rules.clear()
         rules.append((limits.macs, file.nessi_macs * model.passes, BY_NESSI, limits.format))
     if _weights_are_limited(limits):
         if limits.format == KERAS_FLOAT16:

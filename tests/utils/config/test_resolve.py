@@ -80,6 +80,8 @@ def test_an_override_of_the_network_leaves_those_of_its_constants(catalogue, tur
     made = catalogue(models=MODELS + "  wide: {constants: {WIDTH: 4}, layers: [Flatten]}\n")
     model = made.resolve("x", overrides=overrides[:: -1 if turned else 1]).settings.model
     assert (model.use, model.constants) == ("wide", {"WIDTH": 8})
+    overrides = ["model.constants.WIDTH=8", "model={use: wide, constants: {WIDTH: 2}}"]
+    assert made.resolve("x", overrides=overrides).settings.model.constants == {"WIDTH": 2}
 
 
 @pytest.mark.parametrize(

@@ -120,6 +120,14 @@ def test_axes_that_hide_each_other_are_refused_with_their_line(catalogue, grid, 
     assert message in str(error.value)
 
 
+def test_of_two_axes_that_give_a_value_the_later_one_wins(catalogue):
+    wide = "{wide: {model: {use: other, constants: {WIDTH: 4}}, training: {batch_size: 32}}}"
+    grid = f"      grid: {{training.batch_size: [16], model.constants.WIDTH: [8], kind: {wide}}}\n"
+    settings = catalogue(sets=HEAD + grid).resolve("s/batch_size16-width8-wide").settings
+    assert settings.training.batch_size == 32
+    assert (settings.model.use, settings.model.constants) == ("other", {"WIDTH": 4})
+
+
 def test_arms_may_stand_beside_a_grid(catalogue):
     made = catalogue("      arms: {plain: {}, big: {training: {batch_size: 99}}}\n")
     names = list(arms(made))

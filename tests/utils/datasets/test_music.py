@@ -160,6 +160,12 @@ def test_stems_without_a_class_are_noted(tree):
     assert data.notes[0].startswith("dataset.music.stems leaves out bass, other:")
 
 
+def test_files_of_a_song_that_no_class_has_are_more_than_its_stems(tree):
+    assert not load(settings(), root=tree).have_more
+    few = {"vocals": ("vocals",), "drums": ("drums",)}
+    assert load(settings(few), root=tree).have_more
+
+
 def test_a_song_may_have_other_stems(tree):
     for folder in (*(tree / "train").iterdir(), *(tree / "test").iterdir()):
         write(folder / "choir.wav")

@@ -169,7 +169,8 @@ def test_the_network_that_is_better_on_validation_clips_is_the_model(finish, kno
     ],
 )
 def test_networks_are_compared_by_the_metric_that_chose_the_epoch(finish, metric, used):
-    select = {"metric": metric, "after_epoch": 0}
+    mode = "min" if metric == "loss" else "max"
+    select = {"metric": metric, "mode": mode, "after_epoch": 0}
     experiment, _, results = finish("teacher", training={"select": select})
     assert experiment.decided["metric"] == used
     assert experiment.decided["model"] == "teacher"

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests.utils.evaluation.systems import CLASSES, COUNTED, DEVICES, label, system
+from utils.datasets.tau import SCENES
 from utils.errors import ConfigError, DataError
 from utils.evaluation import Predictions, score_scenes
 from utils.evaluation.submission_forms import FORMS
@@ -56,6 +57,13 @@ def test_clips_of_another_year_do_not_stand_in(changed, published):
         load_clips_to_submit(asked)
     demo = replace(asked, data=replace(asked.data, name="demo"))
     assert len(load_clips_to_submit(demo)) == 3
+
+
+def test_scenes_in_another_order_are_not_handed_in(changed):
+    asked = changed()
+    turned = replace(asked, data=replace(asked.data, classes=SCENES[::-1]))
+    with pytest.raises(ConfigError, match=r"^dataset\.classes: the challenge has its scenes in"):
+        load_clips_to_submit(turned)
 
 
 @pytest.mark.parametrize("year", [None, 2024])

@@ -75,9 +75,11 @@ def validation():
     return tf.data.Dataset.from_tensor_slices(arrays()).batch(10)
 
 
-def settings(**changes):
-    select = SelectSettings(metric="val_loss", mode="min", after_epoch=0)
-    return TrainingSettings(**{"epochs": EPOCHS, "batch_size": BATCH, "select": select} | changes)
+def settings(*, select=None, **changes):
+    """Of a selection that a file may not ask for too: it is not looked at."""
+    chosen = TrainingSettings(**{"epochs": EPOCHS, "batch_size": BATCH} | changes)
+    best = SelectSettings(metric="val_loss", mode="min", after_epoch=0)
+    return chosen.model_copy(update={"select": select or best})
 
 
 def run(folder: Path, *, network=build, console=None, inputs="", **changes):
@@ -103,7 +105,7 @@ def test_weights_of_the_best_epoch_are_kept(tmp_path):
 
 
 def test_early_epochs_do_not_compete(tmp_path):
-    late = SelectSettings(metric="val_loss", mode="max", after_epoch=3)
+    late = SelectSettings.model_construct(metric="val_loss", mode="max", after_epoch=3)
     trained = run(tmp_path, select=late)
     losses = [row["val_loss"] for row in trained.history]
     assert trained.best_epoch == 4 + int(np.argmax(losses[3:]))

@@ -56,9 +56,9 @@ class Scores:
 
 
 def settings(metric: str = "val_psds", mode: str = "max", **changes) -> TrainingSettings:
-    select = SelectSettings(metric=metric, mode=mode, after_epoch=0)
-    given = {"epochs": EPOCHS, "batch_size": 4, "metrics": (), "select": select}
-    return TrainingSettings(**given | changes)
+    select = SelectSettings.model_construct(metric=metric, mode=mode, after_epoch=0)
+    given = {"epochs": EPOCHS, "batch_size": 4, "metrics": ()}
+    return TrainingSettings(**given | changes).model_copy(update={"select": select})
 
 
 def run(folder: Path, scores: Scores, **changes) -> Trained:
