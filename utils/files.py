@@ -34,11 +34,31 @@ def writing(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[BinaryIO]:
-    """Open a file beside ``path`` for writing and rename it to ``path`` once it is complete.
+def written_beside(path: Path) -> Iterator[Path]:
+    """Let a file be written beside ``path`` and rename it to ``path`` once it is complete.
 
     A reader sees the old file or the new one, never a part; after an error or a kill nothing of
-    that name has changed.
+    that name has changed. Processes that write the same file do not meet.
+
+    Args:
+        path: the file to replace; its folder is made if needed.
+
+    Yields:
+        Where to write; it ends as ``path`` does, by which some libraries choose the format.
+    """
+    beside = path.with_name(f".{os.getpid()}.{path.name}")
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield beside
+            beside.replace(path)
+        finally:
+            beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a file for writing that is whole or not at all, as :func:`written_beside` says.
 
     Args:
         path: the file to replace; its folder is made if needed.
@@ -46,17 +66,10 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     Yields:
         A binary file object.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with beside.open("wb") as stream:
-                yield stream
-                stream.flush()
-                os.fsync(stream.fileno())
-            beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
+    with written_beside(path) as beside, beside.open("wb") as stream:
+        yield stream
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 def write_bytes(path: Path, content: bytes) -> None:

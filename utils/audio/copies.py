@@ -4,7 +4,6 @@ Files of that rate in a format in which every sample can be found at once (wav, 
 where they lie. Others are converted once.
 """
 
-import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 from utils.audio.reading import check_file, read_channels
 from utils.audio.stretches import read_facts
 from utils.errors import AudioError
-from utils.files import digest, writing
+from utils.files import digest, written_beside
 
 Progress = Callable[[int, int], None]
 """Called with the number of files done and of all files."""
@@ -83,15 +82,10 @@ def _copied(path: Path, sample_rate: int, channels: int, folder: Path) -> Path:
     copy = folder / f"{digest(known, length=_DIGITS)}.wav"
     if not copy.exists():
         samples = read_channels(path, sample_rate=sample_rate, channels=channels)
-        beside = copy.with_name(f".{os.getpid()}.{copy.name}")
         kind = "WAV" if samples.nbytes < _LARGEST_WAV else "RF64"
-        with writing(copy):
-            folder.mkdir(parents=True, exist_ok=True)
+        with written_beside(copy) as beside:
             try:
                 soundfile.write(beside, samples, sample_rate, subtype="FLOAT", format=kind)
-                beside.replace(copy)
             except (soundfile.SoundFileError, AssertionError) as error:  # of a full disk
                 raise OSError(str(error) or "fewer samples were written than given") from error
-            finally:
-                beside.unlink(missing_ok=True)
     return copy

@@ -12,7 +12,7 @@ from utils.errors import AudioError
 if TYPE_CHECKING:
     import soundfile
 
-MP3_FRAME = 1152  # samples; an MP3 header may promise one frame more than there is
+_MP3_FRAME = 1152  # samples; an MP3 header may promise one frame more than there is
 _NO_LENGTH = 2**62  # samples; libsndfile gives more for a FLAC that was written to a pipe
 _MARGIN_SECONDS = 0.1  # read beyond a time limit, so that the resampler's filter sees what follows
 _UNKNOWN_SIZE = (
@@ -303,12 +303,21 @@ def _read_frames(stream: "soundfile.SoundFile", wanted: int, path: Path) -> np.n
     stated = stated_frames(stream, path)
     frames = stream.read(wanted, dtype="float32", always_2d=True)
     promised = min(stated or 0, wanted) if wanted >= 0 else stated or 0
-    if len(frames) < promised - (MP3_FRAME if stream.format == "MP3" else 0):
-        raise AudioError(
-            f"{path}: is cut off (its header promises {promised} samples, {len(frames)} can be "
-            "read); replace it."
-        )
+    refuse_cut_off(stream, path, promised=promised, read=len(frames))
     return frames
+
+
+def refuse_cut_off(stream: "soundfile.SoundFile", path: Path, *, promised: int, read: int) -> None:
+    """Refuse a file of which fewer samples could be read than its header promises.
+
+    Raises:
+        AudioError: with both numbers.
+    """
+    if read < promised - (_MP3_FRAME if stream.format == "MP3" else 0):
+        raise AudioError(
+            f"{path}: is cut off (its header promises {promised} samples, {read} can be read); "
+            "replace it."
+        )
 
 
 def _check_samples(samples: np.ndarray, rate: int, path: Path) -> None:

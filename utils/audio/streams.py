@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from utils.audio.reading import MP3_FRAME, as_channels, check_file, no_audio, stated_frames
+from utils.audio.reading import as_channels, check_file, no_audio, refuse_cut_off, stated_frames
 from utils.errors import AudioError
 
 if TYPE_CHECKING:
@@ -179,11 +179,7 @@ def _frames(stream: "soundfile.SoundFile", block: int, path: Path) -> Iterator[n
         yield found
     if not done:
         raise AudioError(f"{path}: holds no samples; replace it.")
-    if done < stated - (MP3_FRAME if stream.format == "MP3" else 0):
-        raise AudioError(
-            f"{path}: is cut off (its header promises {stated} samples, {done} can be "
-            "read); replace it."
-        )
+    refuse_cut_off(stream, path, promised=stated, read=done)
 
 
 def _read(stream: "soundfile.SoundFile", frames: int, path: Path) -> np.ndarray:

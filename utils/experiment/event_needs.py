@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from utils.config.schema import Settings
 from utils.datasets import DataSet, Fold
 from utils.errors import ConfigError
-from utils.experiment.needs import OF_CLIPS, OF_SEPARATION, refuse, single_fold
+from utils.experiment.needs import OF_CLIPS, OF_SEPARATION, on_one_device, refuse, single_fold
 
 if TYPE_CHECKING:
     import keras
@@ -52,10 +52,7 @@ def check_settings(settings: Settings) -> None:
     """
     if settings.training.parts is None:
         raise ConfigError("training.parts: sound events need the clips of each kind in a batch.")
-    if settings.training.strategy == "mirrored":
-        raise ConfigError(
-            "training.strategy: networks of sound events train on one device; take single."
-        )
+    on_one_device(settings.training, "networks of sound events")
     if settings.training.teacher and settings.training.ema is not None:
         raise ConfigError(
             "training.ema: the mean teacher is a moving average of the weights already; leave it "

@@ -7,6 +7,7 @@ from utils.experiment.event_judging import EventJudge
 from utils.experiment.event_learning import EventLearning
 from utils.experiment.facts import statistics
 from utils.experiment.job import Job
+from utils.experiment.needs import on_one_device
 from utils.experiment.network import build_network
 from utils.experiment.records import write_best_epoch
 from utils.features import Representation
@@ -39,7 +40,7 @@ def train_networks(learning: EventLearning, judge: EventJudge, place: Place) -> 
     """
     job, folder = learning.job, place.folder
     # a mirrored batch would give each device other kinds of clips, and add their losses up
-    settings = job.settings.training.model_copy(update={"strategy": "single"})
+    settings = on_one_device(job.settings.training, "networks of sound events")
     size = sum(learning.per_batch.values())
     steps = pipeline.steps(learning.source, size)
     trained = training.fit(

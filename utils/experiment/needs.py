@@ -5,7 +5,7 @@ from operator import attrgetter
 from typing import Any
 
 from utils.config.event_sections import PostprocessSettings
-from utils.config.schema import EvaluationSettings, Settings
+from utils.config.schema import EvaluationSettings, Settings, TrainingSettings
 from utils.config.separation_sections import SegmentSettings, SeparationSettings
 from utils.datasets import DataSet, Fold
 from utils.errors import ConfigError
@@ -77,6 +77,21 @@ def refuse(settings: Settings, unread: Mapping[str, Any], told: str) -> None:
     for path, nothing in unread.items():
         if attrgetter(path)(settings) != nothing:
             raise ConfigError(f"{path}: {told}")
+
+
+def on_one_device(settings: TrainingSettings, networks: str) -> TrainingSettings:
+    """The training on one device, of networks that cannot be mirrored.
+
+    Args:
+        settings: the section ``training``.
+        networks: which they are, for the message.
+
+    Raises:
+        ConfigError: where several devices are asked for.
+    """
+    if settings.strategy == "mirrored":
+        raise ConfigError(f"training.strategy: {networks} train on one device; take single.")
+    return settings.model_copy(update={"strategy": "single"})
 
 
 def single_fold(data: DataSet, networks: str) -> Fold:

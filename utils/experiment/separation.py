@@ -16,6 +16,7 @@ from utils.datasets import Clip
 from utils.evaluation.separation import SeparationScores
 from utils.experiment.facts import export_facts, file_facts, results_of, separator_metadata
 from utils.experiment.job import Job
+from utils.experiment.needs import on_one_device
 from utils.experiment.records import (
     read_best_epoch,
     read_history,
@@ -97,7 +98,7 @@ class SeparationExperiment:
             self.learning.batches,
             training.Judge(COLUMNS, SeparationJudge(self.learning)),
             steps=self.learning.steps,
-            settings=settings.training.model_copy(update={"strategy": "single"}),
+            settings=on_one_device(settings.training, "networks that separate"),
             folder=self.folder,
             seed=settings.seed,
             inputs=self.learning.key,

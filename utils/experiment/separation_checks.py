@@ -15,6 +15,7 @@ from utils.experiment.needs import (
     OF_MASKS,
     OF_STRETCHES,
     OF_UTTERANCES,
+    on_one_device,
     refuse,
 )
 from utils.experiment.separation_judging import COLUMNS
@@ -48,10 +49,7 @@ def check_separation(job: Job) -> tuple[Heard, Heard]:
     if job.data.speakers is not None:
         told = "has no effect where speakers are mixed afresh; leave it out."
         refuse(settings, OF_STRETCHES, told)
-    if settings.training.strategy == "mirrored":
-        raise ConfigError(
-            "training.strategy: networks that separate train on one device; take single."
-        )
+    on_one_device(settings.training, "networks that separate")
     heard = heard_by(settings.audio, settings.features)
     if not isinstance(heard, Magnitudes):
         refuse(settings, OF_MASKS, "is for networks that hear magnitudes; leave it out.")

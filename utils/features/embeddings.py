@@ -1,6 +1,5 @@
 """Embeddings of clips that another network computed: read, averaged to steps, kept in one file."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
@@ -8,7 +7,7 @@ import numpy as np
 
 from utils.errors import DataError
 from utils.features.store import FeatureStore
-from utils.files import digest, writing
+from utils.files import digest, written_beside
 
 SHOWN = 3
 
@@ -83,17 +82,11 @@ def _write(
     target: Path, files: Mapping[str, Path], store: FeatureStore, *, shape: tuple[int, int, int]
 ) -> None:
     """Write all embeddings whole or not at all."""
-    beside = target.with_name(f".{target.name}.{os.getpid()}.npy")  # others may write the same
-    with writing(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            array = np.lib.format.open_memmap(beside, mode="w+", dtype=np.float32, shape=shape)
-            for name, path in files.items():
-                array[store.row_of[name]] = to_steps(_read(path, shape[1:]), shape[1])
-            array.flush()
-            beside.replace(target)
-        finally:
-            beside.unlink(missing_ok=True)
+    with written_beside(target) as beside:
+        array = np.lib.format.open_memmap(beside, mode="w+", dtype=np.float32, shape=shape)
+        for name, path in files.items():
+            array[store.row_of[name]] = to_steps(_read(path, shape[1:]), shape[1])
+        array.flush()
 
 
 def _read(path: Path, shape: tuple[int, int]) -> np.ndarray:

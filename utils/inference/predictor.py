@@ -13,7 +13,7 @@ import numpy as np
 
 from utils.backend import quiet_stderr
 from utils.errors import UserError
-from utils.files import writing
+from utils.files import written_beside
 from utils.inference.metadata import Metadata, read_metadata
 
 if TYPE_CHECKING:
@@ -257,13 +257,8 @@ def save_keras(path: Path, model: "keras.Model") -> None:
     Raises:
         UserError: when the file cannot be written.
     """
-    beside = path.with_name(f".{os.getpid()}.{path.name}")
-    with writing(path):
-        try:
-            model.save(beside)
-            beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
+    with written_beside(path) as beside:
+        model.save(beside)
 
 
 def _first_line(error: Exception) -> str:
